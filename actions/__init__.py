@@ -1,0 +1,1 @@
+"""Rasa's custom actions: one a file, thin; what they mean is in ``bot``."""

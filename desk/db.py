@@ -1,0 +1,100 @@
+"""The desk's database: engine, sessions, and the two things SQLite needs to behave."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from anyio import to_thread
+from sqlalchemy import DateTime, Engine, create_engine, event
+from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.types import TypeDecorator
+
+BUSY_SECONDS = 5
+T = TypeVar("T")
+
+
+class Base(DeclarativeBase):
+    """All tables of the desk."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: aware in Python, UTC in the database on both SQLite and PostgreSQL."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuses an instant without a zone."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError("naive datetime")
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Gives SQLite's naive values their zone back."""
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+def now() -> datetime:
+    """The present instant, in UTC."""
+    return datetime.now(UTC)
+
+
+def connect(url: str) -> Engine:
+    """An engine for ``url``; a new SQLite file is readable by its owner alone, writes ahead, and waits for a lock."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    if parsed.database and parsed.database != ":memory:":
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(parsed.database, os.O_CREAT, 0o600))
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "autocommit": True})
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_immediate)
+    event.listen(engine, "commit", lambda connection: connection.exec_driver_sql("COMMIT"))
+    event.listen(engine, "rollback", _rollback)
+    return engine
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "secure_delete = ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_immediate(connection: Any) -> None:
+    # A transaction that reads and then writes must not find its snapshot stale: take the write lock at once.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _rollback(connection: Any) -> None:
+    if connection.connection.in_transaction:
+        connection.exec_driver_sql("ROLLBACK")
+
+
+class Database:
+    """Sessions over one engine. Business functions take a ``Session``; this opens, commits and closes it."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Takes the engine of ``connect``."""
+        self.engine = engine
+        self._sessions = sessionmaker(engine, expire_on_commit=False)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A session that commits at the end and rolls back on any error."""
+        with self._sessions.begin() as session:
+            yield session
+
+    async def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Runs ``function(session, …)`` in a transaction on a worker thread, so that the event loop never waits for a disk."""
+
+        def call() -> T:
+            with self.transaction() as session:
+                return function(session, *args, **kwargs)
+
+        return await to_thread.run_sync(call)

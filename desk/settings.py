@@ -1,0 +1,93 @@
+"""All settings, read once from the environment and passed in. README lists them; a test compares the two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+ROOT = Path(__file__).resolve().parent.parent
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class SettingsError(Exception):
+    """A setting has a value that cannot work; the text is one sentence for the person who set it."""
+
+
+class Settings(BaseSettings):
+    """Environment variables with their defaults: ``PORT`` and ``PASSERELLE_…``."""
+
+    model_config = SettingsConfigDict(env_prefix="PASSERELLE_", env_ignore_empty=True, populate_by_name=True)
+
+    port: Port = Field(default=8080, validation_alias=AliasChoices("PORT", "port"))
+    host: str = "127.0.0.1"
+    rasa_port: Port | None = None
+    actions_port: Port | None = None
+    data: Path = ROOT / "var"
+    database_url: str | None = None
+    secret: str | None = Field(default=None, min_length=20)
+    public_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+$")
+    rate_limits: Literal["on", "off"] = "on"
+    turn_timeout: float = Field(default=20.0, gt=0, le=120)
+    conversation_hours: float = Field(default=24.0, gt=0)
+    request_days: float = Field(default=30.0, gt=0)
+    staff_session_hours: float = Field(default=10.0, gt=0)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Settings:
+        if self.port > 65533 and not (self.rasa_port and self.actions_port):
+            raise ValueError("PORT must leave room for the two ports after it, or PASSERELLE_RASA_PORT and PASSERELLE_ACTIONS_PORT be set")
+        self.rasa_port = self.rasa_port or self.port + 1
+        self.actions_port = self.actions_port or self.port + 2
+        if len({self.port, self.rasa_port, self.actions_port}) < 3:
+            raise ValueError("PORT, PASSERELLE_RASA_PORT and PASSERELLE_ACTIONS_PORT must be three different ports")
+        self.data = self.data.resolve()
+        self.database_url = self.database_url or f"sqlite:///{self.data / 'desk.db'}"
+        if not self.database_url.startswith(("sqlite:///", "postgresql")):
+            raise ValueError("PASSERELLE_DATABASE_URL must start with sqlite:/// or postgresql")
+        try:
+            url = make_url(self.database_url)
+        except ArgumentError:
+            raise ValueError("PASSERELLE_DATABASE_URL is not an address of a database") from None
+        if url.drivername == "postgresql":
+            self.database_url = url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+        self.public_url = self.public_url or f"http://127.0.0.1:{self.port}"
+        return self
+
+    @property
+    def rasa_url(self) -> str:
+        """Where the desk reaches Rasa."""
+        return f"http://127.0.0.1:{self.rasa_port}"
+
+    @property
+    def actions_url(self) -> str:
+        """Where Rasa reaches the actions."""
+        return f"http://127.0.0.1:{self.actions_port}"
+
+    @property
+    def is_https(self) -> bool:
+        """Whether browsers reach the desk over HTTPS, which its cookies then require."""
+        return str(self.public_url).startswith("https://")
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Reads the environment.
+
+    Args:
+        **overrides: values that win over the environment (tests).
+
+    Raises:
+        SettingsError: with one clear sentence about the first bad value.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else ""
+        shown = f"{name if name.isupper() else 'PASSERELLE_' + name.upper()}={first['input']!r}: " if name else ""
+        message = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{shown}{message}.") from None
