@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from typing import Any
 
 from rasa_sdk import Action, Tracker
@@ -15,7 +16,7 @@ logger = logging.getLogger(__name__)
 Events = list[dict[str, Any]]
 
 
-class SafeAction(Action):
+class SafeAction(Action, ABC):
     """An action whose failure is a message, not a stack trace with the whole conversation in Rasa's log.
 
     Subclasses implement ``act`` and name the response that tells the visitor the truth when it fails.
@@ -33,9 +34,9 @@ class SafeAction(Action):
             dispatcher.utter_message(response=self.on_failure)
             return []
 
+    @abstractmethod
     async def act(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> Events:
         """What the action does; may raise."""
-        raise NotImplementedError
 
 
 def slot(field: str) -> str:

@@ -1,9 +1,10 @@
-"""Trains the model when its inputs changed: ``python -m bot.train``. Prints the model's path as its last line."""
+"""Trains the model when its inputs changed: ``python -m bot.train``; ``--path`` only tells where the model is."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import time
@@ -34,30 +35,48 @@ def inputs_digest() -> str:
     return digest.hexdigest()
 
 
-def main() -> int:
+def main(argv: list[str]) -> int:
     """Trains unless a model of the same inputs is there.
 
     Returns:
         The exit code of Rasa.
     """
     path = model_path()
-    if path.exists():
-        print(f"model is up to date: {path.relative_to(ROOT)}")
+    if argv == ["--path"]:
+        print(path)
         return 0
-    print("training the model (about a minute) …", flush=True)
+    if path.exists():
+        print(f"model is up to date: {path.relative_to(ROOT)}", flush=True)
+        return 0
+    print("training the model (one to two minutes) …", flush=True)
     started = time.monotonic()
-    environment = {**os.environ, "RASA_TELEMETRY_ENABLED": "false", "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-W", "ignore", "-m", "rasa", "train", "--domain", "domain.yml", "--data", *TRAINING_DATA]
-    command += ["--out", str(MODELS), "--fixed-model-name", path.name.removesuffix(".tar.gz")]
-    code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    code = _train(path)
     if code:
         return code
     for old in MODELS.glob("passerelle-*.tar.gz"):
         if old != path:
             old.unlink()
-    print(f"trained in {time.monotonic() - started:.0f} s: {path.relative_to(ROOT)}")
+    print(f"trained in {time.monotonic() - started:.0f} s: {path.relative_to(ROOT)}", flush=True)
     return 0
 
 
+def _train(path: Path) -> int:
+    """Runs Rasa's own command, showing its steps and, when it fails, everything it said."""
+    environment = {**os.environ, "RASA_TELEMETRY_ENABLED": "false", "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
+    command = [sys.executable, "-W", "ignore", "-m", "rasa", "train", "--domain", "domain.yml", "--data", *TRAINING_DATA]
+    command += ["--out", str(MODELS), "--fixed-model-name", path.name.removesuffix(".tar.gz")]
+    said = []
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as rasa:
+        assert rasa.stdout is not None
+        for line in rasa.stdout:
+            said.append(line)
+            step = re.search(r"(Starting to train component|Finished training component) '(\w+)'", line)
+            if step:
+                print(f"  {step[1].split()[0].lower()} {step[2]}", flush=True)
+    if rasa.returncode:
+        print("".join(said[-60:]), file=sys.stderr)
+    return rasa.returncode
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

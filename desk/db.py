@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from anyio import to_thread
-from sqlalchemy import DateTime, Engine, create_engine, event
+from sqlalchemy import DateTime, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
@@ -20,7 +20,17 @@ T = TypeVar("T")
 
 
 class Base(DeclarativeBase):
-    """All tables of the desk."""
+    """All tables of the desk. Constraints have predictable names, so that migrations can change them on both databases."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -53,11 +63,9 @@ def connect(url: str) -> Engine:
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(parsed.database, os.O_CREAT, 0o600))
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "autocommit": True})
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None})
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_immediate)
-    event.listen(engine, "commit", lambda connection: connection.exec_driver_sql("COMMIT"))
-    event.listen(engine, "rollback", _rollback)
     return engine
 
 
@@ -69,11 +77,6 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
 def _begin_immediate(connection: Any) -> None:
     # A transaction that reads and then writes must not find its snapshot stale: take the write lock at once.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _rollback(connection: Any) -> None:
-    if connection.connection.in_transaction:
-        connection.exec_driver_sql("ROLLBACK")
 
 
 class Database:

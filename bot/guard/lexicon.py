@@ -103,11 +103,18 @@ class _Reader:
             self._groups[name] = frozenset(words)
         return self._groups[name]
 
-    def _alternatives(self, item: str) -> frozenset[str]:
+    def _alternatives(self, item: str) -> tuple[frozenset[str], frozenset[str]]:
+        """Gives the words of « a|m'b|@c », and the elided words before them (« m »)."""
         words: set[str] = set()
+        elided: set[str] = set()
         for choice in item.split("|"):
-            words |= self._group(choice[1:]) if choice.startswith("@") else {_one_word(choice)}
-        return frozenset(words)
+            if choice.startswith("@"):
+                words |= self._group(choice[1:])
+            else:
+                before, _, word = choice.rpartition("'")
+                words.add(_one_word(word))
+                elided |= {before} if before else set()
+        return frozenset(words), frozenset(elided - _FILLERS)
 
     def part(self, text: str) -> int:
         elements: list[Element] = []
@@ -120,7 +127,11 @@ class _Reader:
             optional = item.endswith("?")
             item = item.rstrip("?")
             if "|" in item or item.startswith("@"):
-                elements.append(Element(self._alternatives(item), optional))
+                words, elided = self._alternatives(item)
+                if elided:
+                    elements.append(Element(elided, optional=True))
+                    plain.append(item)
+                elements.append(Element(words, optional))
                 plain.append(item)
                 continue
             for word in [NUMBER] if item == NUMBER else _TOKEN.findall(fold(item)):
@@ -141,13 +152,30 @@ def _one_word(text: str) -> str:
     if text == NUMBER:
         return text
     words = _TOKEN.findall(fold(text))
+    if len(words) > 1 and text.isalnum():  # an SMS spelling named as such
+        return text
     if len(words) != 1:
         raise ValueError(f"lexicon.yml: {text!r} is not one folded word")
-    return words[0]
+    return str(words[0])
+
+
+def _expanded(text: str) -> list[str]:
+    """Writes « a|b_c d » out as « a d » and « b c d »."""
+    if "_" not in text:
+        return [text]
+    variants = [""]
+    for item in text.split():
+        choices = item.split("|")
+        several = [choice.replace("_", " ") for choice in choices if "_" in choice]
+        one = "|".join(choice for choice in choices if "_" not in choice)
+        variants = [f"{head} {choice}" for head in variants for choice in ([one] if one else []) + several]
+    return [variant.strip() for variant in variants]
 
 
 def _lines(block: str) -> list[str]:
-    return [line.strip() for line in block.splitlines() if line.strip() and not line.strip().startswith("--")]
+    """Gives the patterns of a block, without its comments."""
+    written = (line.strip() for line in block.splitlines())
+    return [text for line in written if line and not line.startswith("--") for text in _expanded(line)]
 
 
 @lru_cache(maxsize=1)

@@ -22,6 +22,7 @@ _APOSTROPHES = str.maketrans({c: "'" for c in "’‘ʼʹ´`‛′＇ʻ"})
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss", "ø": "o", "ł": "l", "đ": "d", "ı": "i"})
 _WORD = re.compile(r"[^\W_]+")
 _SAME_LETTER = re.compile(r"([a-vx-z])\1{2,}")
+_SPELT_OUT = re.compile(r"\b(?:[a-z][ .*_-]){4,30}[a-z]\b")
 _SPACES = re.compile(r"[^\S\n]+")
 
 # « pu » stands for « plus » in SMS, except after the verb avoir (« j'ai pu venir »).
@@ -100,5 +101,6 @@ def fold(text: str) -> str:
     text = _strip_accents(text.lower().translate(_LIGATURES))
     text = _strip_accents(_latin(text))
     text = _SAME_LETTER.sub(r"\1", text)
+    text = _SPELT_OUT.sub(lambda match: re.sub("[^a-z]", "", match.group()), text)  # « m o u r i r »
     text = re.sub(r"\baujourd ?'? ?hui\b", "aujourdhui", text)
     return _SPACES.sub(" ", _expand_sms(text)).strip()

@@ -8,7 +8,8 @@ questions lower a finding only within the rules at the head of lexicon.yml.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -24,7 +25,6 @@ from bot.guard.spelling import Speller
 _ADDRESS = re.compile(r"[^\s@]{1,64}@[^\s@]{1,200}\.[a-z]{2,12}\b|\bhttps?://\S{1,300}|\bwww\.\S{1,300}")
 _PIECE = re.compile(r"[a-z0-9]+|[.!?;:,\n()«»\"…-]")
 _CLAUSE_WORDS = frozenset("et mais or car donc puis".split())
-_BREAK = "|"  # a sentence ends here; no pattern crosses it
 _UNKNOWN = "_"  # any word the lexicon does not know; keeps visitors' words out of spaCy's string store
 _NEGATIONS = frozenset("pas jamais aucun aucune sans ni".split())
 _NEGATIVE_WORDS = _NEGATIONS | {"plus"}
@@ -79,24 +79,15 @@ class _Message:
         self.sentence_starts: list[int] = [0]
         folded = _ADDRESS.sub(" , ", fold(text))
         pieces = list(_PIECE.finditer(folded))
-        letters: list[str] = []
         for i, match in enumerate(pieces):
             piece = match.group()
             if len(piece) == 1 and not piece.isalnum():
                 if not self._inside_word(pieces, i):
                     self._mark(piece)
                 continue
-            if len(piece) == 1 and piece.isalpha():
-                letters.append(piece)
-            else:
-                letters = []
             if piece in _CLAUSE_WORDS:
                 self._mark(",")
-            word = self._known(piece, lexicon, speller)
-            self.words.append(word)
-            joined = speller.correct("".join(letters)) if len(letters) >= 5 else ""
-            if joined in lexicon.vocabulary:  # « m o u r i r »
-                self.words[-1] = joined
+            self.words.append(self._known(piece, lexicon, speller))
         self._join_dates()
 
     @staticmethod
@@ -186,44 +177,38 @@ class _Engine:
         Returns:
             For each part met, where it is met.
         """
-        words, positions = self._matchable(message)
+        result: dict[int, list[_Span]] = {}
+        positions = skim(message.words)
+        bounds = [*message.sentence_starts, len(message.words)]
+        for start, end in zip(bounds, bounds[1:]):  # no pattern crosses the end of a sentence
+            kept = positions[bisect_left(positions, start) : bisect_left(positions, end)]
+            for number, spans in self._sentence_spans([message.words[i] for i in kept], kept):
+                result.setdefault(number, []).extend(spans)
+        return result
+
+    def _sentence_spans(self, words: list[str], positions: list[int]) -> Iterator[tuple[int, list[_Span]]]:
         found: dict[int, set[int]] = {}
         for word in set(words):
             for number, place in self._places.get(word, ()):
                 found.setdefault(number, set()).add(place)
         candidates = [number for number, places in found.items() if len(places) == self._required[number]]
         if not candidates:
-            return {}
+            return
         vocabulary = self.lexicon.vocabulary
-        doc = Doc(self._vocab, words=[w if w in vocabulary or w == _BREAK else _UNKNOWN for w in words])
-        result: dict[int, list[_Span]] = {}
+        doc = Doc(self._vocab, words=[word if word in vocabulary else _UNKNOWN for word in words])
         for number in candidates:
+            part = self.lexicon.parts[number]
             spans = [
-                _Span(positions[start], positions[end - 1] + 1, _is_negated(self.lexicon.parts[number], words, start, end))
+                _Span(positions[start], positions[end - 1] + 1, _is_negated(part, words, start, end))
                 for _, start, end in self._matcher(number)(doc)
             ]
             if spans:
-                result[number] = spans
-        return result
-
-    @staticmethod
-    def _matchable(message: _Message) -> tuple[list[str], list[int]]:
-        words: list[str] = []
-        positions: list[int] = []
-        sentence = 0
-        for position in skim(message.words):
-            if message.sentence(position) != sentence:
-                sentence = message.sentence(position)
-                words.append(_BREAK)
-                positions.append(position)
-            words.append(message.words[position])
-            positions.append(position)
-        return words, positions
+                yield number, spans
 
 
 def _token_pattern(element: Element) -> dict[str, Any]:
     if element.gap:
-        return {"ORTH": {"NOT_IN": [_BREAK]}, "OP": f"{{0,{element.gap}}}"}
+        return {"OP": f"{{0,{element.gap}}}"}
     words = sorted(element.words)
     pattern: dict[str, Any] = {"ORTH": words[0] if len(words) == 1 else {"IN": words}}
     if element.optional:

@@ -10,6 +10,7 @@
  * Attributes of the script tag, all optional:
  *   data-title    name of the site, shown above the assistant's title
  *   data-api      root of the visitor API, default "/api"
+ *   data-live     "sse": follow the conversation by its event stream; otherwise the widget asks now and then
  *   data-urgence  emergency numbers of the permanent footer, default "15, 112, 144, 911 ou 194"
  * Any element of the page with the attribute `data-passerelle-open` opens the panel; the widget removes its `hidden` attribute.
  */
@@ -22,6 +23,7 @@
   const MAX_LENGTH = 2000;
   const COUNT_FROM = 1800;
   const REQUEST_TIMEOUT = 45_000;
+  const POLL_EVERY = { bot: 25_000, queue: 15_000, human: 5000 };
   const PHONE = '(max-width: 640px)';
 
   /** Everything a visitor reads or hears that does not come from the server. */
@@ -39,7 +41,7 @@
     eraseAsk: 'Effacer toute la conversation ? Une demande de rendez-vous faite ici sera effacée aussi : l’équipe ne pourra plus y répondre.',
     eraseYes: 'Oui, effacer',
     eraseNo: 'Non, garder',
-    erased: 'La conversation est effacée. Il n’en reste rien dans ce navigateur ni sur le serveur de l’assistant.',
+    erased: 'La conversation est effacée, dans ce navigateur et sur notre serveur.',
     eraseFailed: 'La conversation n’a pas pu être effacée. Réessayez dans un instant.',
     fresh: 'Commencer une nouvelle conversation',
     log: 'Messages de la conversation',
@@ -67,7 +69,7 @@
     kept: 'Le texte que vous aviez écrit est toujours dans la zone de saisie.',
     unread: 'Nouveau message',
     disclaimer: 'Ne remplace pas l’avis d’un médecin. ',
-    urgent: 'Urgence : ',
+    urgent: 'Urgence\u00a0: ',
     call: (n) => `Appeler le ${n}`,
     sms: (n) => `Envoyer un SMS au ${n}`,
   };
@@ -92,7 +94,7 @@
   --shadow: 0 18px 50px rgb(0 0 0 / .6); } }
 *, ::before, ::after { box-sizing: border-box; }
 [hidden] { display: none !important; }
-button, textarea { font: inherit; color: inherit; letter-spacing: inherit; }
+button, textarea { font: inherit; color: inherit; }
 button { cursor: pointer; border: 1px solid transparent; background: none; min-height: 2.75em; min-width: 2.75em; border-radius: .75em; }
 :focus { outline: none; }
 :focus-visible { outline: 3px solid var(--brand); outline-offset: 2px; }
@@ -103,24 +105,23 @@ svg { width: 1.35em; height: 1.35em; fill: none; stroke: currentColor; stroke-wi
   display: flex; align-items: center; gap: .6em; min-height: 3.5em; padding: .5em 1.4em .5em 1.15em; border-radius: 2em; background: var(--brand);
   color: var(--on-brand); font-weight: 600; box-shadow: 0 6px 22px rgb(12 40 38 / .28); }
 #launcher:hover { background: var(--brand-hover); }
-#launcher:focus-visible { outline-offset: 3px; }
-#launcher .dot { width: .8em; height: .8em; border-radius: 50%; background: #ffb4a8; border: 2px solid var(--brand); margin-left: -.1em; }
+#launcher .dot { width: .8em; height: .8em; border-radius: 50%; background: #ffb4a8; border: 2px solid var(--brand); }
 
 #panel { position: fixed; z-index: 2147483001; inset: auto 1.25em 1.25em auto; width: min(26em, calc(100vw - 2.5em)); height: min(44em, calc(100dvh - 2.5em));
   max-width: none; max-height: none; margin: 0; padding: 0; border: 1px solid var(--line); border-radius: 1.25em; background: var(--bg); color: var(--text);
   box-shadow: var(--shadow); overflow: hidden; flex-direction: column; }
 #panel[open] { display: flex; }
 #panel::backdrop { background: rgb(8 24 22 / .35); }
-header { display: flex; align-items: center; gap: .25em; padding: .7em .5em .7em 1.1em; background: var(--card); border-bottom: 1px solid var(--line); }
-header > div { flex: 1; min-width: 0; }
-h2 { margin: 0; font-size: 1.06em; line-height: 1.3; font-weight: 650; letter-spacing: -.005em; overflow-wrap: anywhere; }
-header p { margin: .1em 0 0; font-size: .84em; line-height: 1.35; color: var(--soft); }
-header .site { font-size: .78em; margin: 0 0 .1em; color: var(--brand); font-weight: 600; }
-header button { display: flex; flex-direction: column; align-items: center; justify-content: center; gap: .1em; min-width: 3.25em; min-height: 3.25em; padding: .25em 0;
+.head { display: flex; align-items: center; gap: .25em; padding: .7em .5em .7em 1.1em; background: var(--card); border-bottom: 1px solid var(--line); }
+.head > div { flex: 1; min-width: 0; }
+h2 { margin: 0; font-size: 1.06em; line-height: 1.3; font-weight: 650; overflow-wrap: anywhere; }
+.head p { margin: .1em 0 0; font-size: .84em; line-height: 1.35; color: var(--soft); }
+.head .site { font-size: .78em; margin: 0 0 .1em; color: var(--brand); font-weight: 600; }
+.head button { display: flex; flex-direction: column; align-items: center; justify-content: center; gap: .1em; min-width: 3.25em; min-height: 3.25em; padding: .25em 0;
   color: var(--soft); }
-header button span { font-size: .75em; line-height: 1.2; }
-header button:hover { background: var(--tint); color: var(--text); }
-header button:focus-visible { outline-offset: -3px; }
+.head button span { font-size: .75em; line-height: 1.2; }
+.head button:hover { background: var(--tint); color: var(--text); }
+.head button:focus-visible { outline-offset: -3px; }
 
 #confirm { padding: .9em 1.1em 1em; background: var(--card); border-bottom: 1px solid var(--line); font-size: .94em; }
 #confirm p { margin: 0 0 .75em; }
@@ -133,7 +134,7 @@ header button:focus-visible { outline-offset: -3px; }
 .danger { background: var(--red); border-color: var(--red); color: var(--bg); }
 .danger:hover { background: var(--red-text); }
 
-#scroll { flex: 1 1 auto; min-height: 0; overflow-y: auto; overscroll-behavior: contain; padding: 1.1em 1em .6em; position: relative; scrollbar-width: thin; }
+#scroll { flex: 1 1 auto; min-height: 0; overflow-y: auto; overscroll-behavior: contain; padding: 1.1em 1em .6em; }
 #log { min-height: 1em; border-radius: .5em; }
 #log:focus-visible { outline-offset: 6px; outline-width: 2px; }
 ul { list-style: none; margin: 0; padding: 0; }
@@ -156,7 +157,7 @@ ul { list-style: none; margin: 0; padding: 0; }
 [data-kind="emergency"] .bubble p.disclaimer { color: var(--red-text); border-color: var(--red); font-size: .86em; }
 .lead, .part { display: block; }
 .lead { font-weight: 700; font-size: 1.08em; line-height: 1.35; margin-bottom: .3em; }
-.part { padding: .1em 0; }
+.part { padding: .3em 0; }
 .sep + .part { border-top: 1px solid color-mix(in srgb, var(--red) 30%, transparent); }
 .sep { display: none; }
 a { color: inherit; font-weight: 650; text-decoration-thickness: 1.5px; text-underline-offset: .18em; white-space: nowrap; }
@@ -173,14 +174,13 @@ a.tel { padding: .65em .3em; margin: 0 -.3em; border-radius: .4em; }
 .buttons button { padding: .45em 1.05em; border-radius: 1.4em; border-color: var(--brand); background: var(--card); color: var(--brand); font-weight: 600; text-align: left; line-height: 1.3; }
 .buttons button:hover:enabled { background: var(--tint); }
 .buttons button:disabled { cursor: default; border-color: transparent; background: none; color: var(--soft); font-weight: 400; font-size: .86em; min-height: 0; min-width: 0; padding: .1em .35em; }
-.buttons button.chosen:disabled { text-decoration: underline; text-underline-offset: .25em; }
+.buttons .chosen::before { content: "✓ "; }
 .buttons.past { gap: 0 .5em; margin-top: .3em; }
 .note { display: flex; flex-direction: column; gap: .6em; align-items: flex-start; margin-top: .5em; padding: .7em .9em; border: 1px solid var(--red); border-left-width: 4px; border-radius: .75em;
   background: var(--red-bg); color: var(--red-text); font-size: .92em; text-align: left; }
 .note p { margin: 0; }
 .note.calm { border-color: var(--brand); background: var(--card); color: var(--text); }
 [data-state="unsent"] .bubble { background: var(--card); color: var(--text); border: 1px dashed var(--red); }
-.message:focus-visible { outline-offset: 4px; }
 
 #status { min-height: 1.6em; font-size: .875em; color: var(--soft); padding: 0 .3em; display: flex; align-items: center; gap: .6em; }
 #status.busy::before { content: ""; width: 1.9em; height: .42em; flex: none; background: radial-gradient(circle, currentColor 62%, transparent 66%) 0 / .63em .42em; }
@@ -192,18 +192,18 @@ label { font-weight: 600; }
 #count.full { color: var(--red); font-weight: 600; }
 .field { display: flex; align-items: flex-end; gap: .5em; }
 #input { flex: 1; min-width: 0; min-height: 3em; max-height: 8.5em; field-sizing: content; resize: none; padding: .68em .9em; line-height: 1.45; border: 1px solid #788b86; border-radius: 1.1em; background: var(--bg); color: var(--text);
-  font-size: max(1em, 16px); overflow-wrap: anywhere; scrollbar-width: thin; }
+  font-size: max(1em, 16px); overflow-wrap: anywhere; }
 #input:focus-visible { outline-offset: 0; outline-width: 2px; border-color: var(--brand); }
 #send { display: flex; align-items: center; justify-content: center; min-width: 3em; min-height: 3em; border-radius: 50%; background: var(--brand); color: var(--on-brand); padding: 0; }
 #send:hover:enabled { background: var(--brand-hover); }
 #send:disabled { background: var(--bg); color: var(--soft); border-color: var(--line); cursor: default; }
 .foot { margin: 0; padding: .35em 1.1em calc(.55em + env(safe-area-inset-bottom)); background: var(--card); font-size: .8em; line-height: 1.45; color: var(--soft); text-align: center; }
-.foot span { display: inline-block; }
-.foot a { color: var(--text); }
+.foot .calls { display: inline-flex; align-items: center; }
+.foot a.tel { display: inline-flex; align-items: center; justify-content: center; min-width: 3.45em; min-height: 3.45em; margin: -.65em 0; color: var(--text); }
 
 @media ${PHONE} {
   #panel { inset: 0; width: 100%; height: 100dvh; border: 0; border-radius: 0; box-shadow: none; }
-  header { padding-top: calc(.55em + env(safe-area-inset-top)); }
+  .head { padding-top: calc(.55em + env(safe-area-inset-top)); }
   .bubble { max-width: 94%; }
 }
 /* Very low windows (400 % zoom, a phone on its side): the whole panel scrolls, so that nothing is squeezed out of reach. */
@@ -218,7 +218,6 @@ label { font-weight: 600; }
   #panel[open] { animation: rise .2s ease-out; }
   .message.new { animation: appear .22s ease-out; }
   #status.busy::before { animation: breathe 1.3s ease-in-out infinite; }
-  button, a { transition: background-color .15s, color .15s; }
   @keyframes rise { from { opacity: 0; transform: translateY(14px); } }
   @keyframes appear { from { opacity: 0; transform: translateY(6px); } }
   @keyframes breathe { 50% { opacity: .3; } }
@@ -406,7 +405,7 @@ label { font-weight: 600; }
       $.eraseButton = h('button', { id: 'erase', type: 'button', 'aria-label': T.eraseLabel, title: T.eraseLabel, 'aria-expanded': 'false', 'aria-controls': 'confirm', onclick: () => $.#askErase($.confirm.hidden) }, icon('bin'), h('span', {}, T.erase));
       $.closeButton = h('button', { id: 'close', type: 'button', 'aria-label': `${T.close} le tchat`, onclick: () => $.close() }, icon('close'), h('span', {}, T.close));
       const site = options.title ? h('p', { class: 'site' }, options.title) : null;
-      const header = h('header', {}, h('div', {}, site, h('h2', { id: 'title' }, T.title), $.ownerLine), $.eraseButton, $.closeButton);
+      const head = h('div', { class: 'head' }, h('div', {}, site, h('h2', { id: 'title' }, T.title), $.ownerLine), $.eraseButton, $.closeButton);
 
       $.confirmYes = h('button', { type: 'button', class: 'main danger', 'aria-describedby': 'ask', onclick: () => $.#erase() }, T.eraseYes);
       $.confirm = h('div', { id: 'confirm', role: 'group', 'aria-labelledby': 'ask', hidden: true },
@@ -432,9 +431,9 @@ label { font-weight: 600; }
         h('div', { class: 'field' }, $.input, $.sendButton),
         h('span', { class: 'sr', id: 'hint' }, T.hint), $.live);
       const foot = h('p', { class: 'foot' }, T.disclaimer,
-        h('span', {}, T.urgent, ...withPhoneLinks(options.urgence || '15, 112, 144, 911 ou 194'), '.'));
+        h('span', { class: 'calls' }, T.urgent, ...withPhoneLinks(options.urgence || '15, 112, 144, 911 ou 194').map((node) => (node.href ? node : h('span', { class: 'sep' }, node)))));
 
-      $.panel = h('dialog', { id: 'panel', 'aria-labelledby': 'title', 'aria-describedby': 'owner' }, header, $.confirm, $.scroller, form, foot);
+      $.panel = h('dialog', { id: 'panel', 'aria-labelledby': 'title', 'aria-describedby': 'owner' }, head, $.confirm, $.scroller, form, foot);
       root.append($.launcher, $.panel);
       $.#typed();
     }
@@ -608,10 +607,17 @@ label { font-weight: 600; }
     }
 
     #setOwner(owner) {
-      if (!T.owner[owner]) return;
+      if (!T.owner[owner] || owner === this.#owner) return;
       this.#owner = owner;
       this.ownerLine.textContent = T.owner[owner];
       this.#refreshButtons();
+    }
+
+    /** Somebody came or left: ask who answers now. */
+    async #askOwner() {
+      const { id } = this.#conversation;
+      const data = await api('GET', `/conversations/${id}/messages?after=${this.#lastSeq}`, this.#conversation).catch(() => ({}));
+      if (id === this.#conversation?.id) this.#setOwner(data.owner);
     }
 
     /* ---- sending ---- */
@@ -786,6 +792,7 @@ label { font-weight: 600; }
       this.#refreshButtons();
       if (history) { this.#scrollTo(this.#newest()); return; }
       if (!first) return;
+      if (messages.some(({ from }) => from === 'system' || from === 'human')) this.#askOwner();
       if (!this.panel.open) this.#badge(true);
       else if (reply || atEnd) this.#scrollTo(first);
       else this.unreadButton.hidden = false;
@@ -895,8 +902,14 @@ label { font-weight: 600; }
       if (this.#stream || !this.#conversation) return;
       const control = (this.#stream = new AbortController());
       const { signal } = control;
-      let streaming = true;
+      let streaming = options.live === 'sse';
       let failures = 0;
+      const pause = async () => {
+        const ms = streaming ? 1000 : POLL_EVERY[this.#owner];
+        await wait(Math.min(ms * 2 ** failures, 60_000) * (0.85 + Math.random() * 0.3));
+        while (document.hidden && !signal.aborted) await wait(1000);
+      };
+      if (!streaming) await pause();
       while (!signal.aborted) {
         try {
           if (streaming) {
@@ -905,7 +918,7 @@ label { font-weight: 600; }
           } else {
             const data = await api('GET', `/conversations/${this.#conversation.id}/messages?after=${this.#lastSeq}`, { ...this.#conversation, signal });
             if (signal.aborted) return;
-            if (data.owner !== this.#owner) this.#setOwner(data.owner);
+            this.#setOwner(data.owner);
             if (!this.#waiting) this.#receive(data.messages ?? []);
             failures = 0;
           }
@@ -914,9 +927,7 @@ label { font-weight: 600; }
           if (error.gone) { this.#expire(); return; }
           failures += 1;
         }
-        const pause = streaming ? 1000 : this.#owner === 'bot' ? 25_000 : 5000;
-        await wait(Math.min(pause * 2 ** Math.min(failures, 5), 60_000) * (0.85 + Math.random() * 0.3));
-        while (document.hidden && !signal.aborted) await wait(1000);
+        await pause();
       }
     }
 
@@ -945,7 +956,7 @@ label { font-weight: 600; }
     #event(data) {
       let value;
       try { value = JSON.parse(data); } catch { return; }
-      if (value?.owner && value.owner !== this.#owner) this.#setOwner(value.owner);
+      this.#setOwner(value?.owner);
       const messages = value?.messages ?? (value?.message ? [value.message] : value?.seq ? [value] : []);
       this.#receive(messages, { reply: this.#waiting });
     }

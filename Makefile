@@ -1,0 +1,31 @@
+# Two commands do everything: `make run` and `make test`. README.md says the rest.
+PYTHON ?= python3
+BOT := .venvs/bot/bin/python
+DESK := .venvs/desk/bin/python
+
+.PHONY: run test train lint staff conversations environments
+
+run: environments train
+	@exec $(DESK) -m desk run --model "$$($(BOT) -m bot.train --path)" --bot-python $(BOT)
+
+test:
+	@$(PYTHON) tools/environments.py bot desk --test
+	@$(PYTHON) tools/browser.py
+	@$(BOT) -m bot.train
+	@$(DESK) tools/run_tests.py
+
+train: environments
+	@$(BOT) -m bot.train
+
+lint:
+	@$(PYTHON) tools/environments.py bot desk --test
+	@$(DESK) -m ruff check .
+	@$(DESK) -m ruff format --check .
+	@$(DESK) -m mypy
+
+staff: environments
+	@test -n "$(NAME)" || { echo "usage: make staff NAME=your-name"; exit 2; }
+	@$(DESK) -m desk staff add "$(NAME)"
+
+environments:
+	@$(PYTHON) tools/environments.py bot desk

@@ -1,0 +1,91 @@
+"""The ASGI application, put together from settings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.templating import Jinja2Templates
+
+from bot.answers import Content
+from bot.guard.door import inspect
+from desk import problems, retention
+from desk.chat import api as chat_api
+from desk.chat.limits import RateLimits
+from desk.chat.rasa import Assistant
+from desk.chat.turns import Turns
+from desk.db import Database, connect
+from desk.health import Health
+from desk.settings import Settings
+from desk.staff.pages import staff_routes
+from desk.tickets import api as tickets_api
+
+HERE = Path(__file__).resolve().parent
+DEMO_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+
+
+def create_app(settings: Settings) -> Starlette:
+    """Builds the desk.
+
+    Args:
+        settings: complete, with a secret.
+    """
+    assert settings.secret and settings.database_url
+    content = Content()
+    database = Database(connect(settings.database_url))
+    assistant = Assistant(settings.rasa_url, settings.secret, settings.turn_timeout)
+    health = Health(database, assistant, settings.actions_url)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        inspect("bonjour")  # compiles the lexicon now, not on the first visitor whom Rasa fails
+        eraser = asyncio.create_task(retention.keep_erasing(database, assistant, settings))
+        yield
+        eraser.cancel()
+        await assistant.close()
+        await health.close()
+        database.engine.dispose()
+
+    app = Starlette(
+        routes=[
+            Route("/", demo_page),
+            *chat_api.routes,
+            *tickets_api.routes,
+            *staff_routes(),
+            Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
+        ],
+        exception_handlers={
+            problems.Problem: problems.on_problem,
+            HTTPException: problems.on_http_exception,
+            Exception: problems.on_crash,
+        },
+        lifespan=lifespan,
+    )
+    app.state.settings = settings
+    app.state.secret = settings.secret
+    app.state.content = content
+    app.state.database = database
+    app.state.turns = Turns(database, assistant, content)
+    app.state.limits = RateLimits(settings.rate_limits == "on")
+    app.state.health = health
+    app.state.templates = Jinja2Templates(directory=HERE / "templates")
+    return app
+
+
+async def demo_page(request: Request) -> Response:
+    """A page of a clinic's site that embeds the widget by one script tag."""
+    templates: Jinja2Templates = request.app.state.templates
+    return templates.TemplateResponse(request, "demo.html", {"static": "/static"}, headers=DEMO_HEADERS)

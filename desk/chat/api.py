@@ -1,0 +1,156 @@
+"""The visitor API (design §5): parses, calls, answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from desk.chat import conversations as chat
+from desk.chat import limits
+from desk.chat.rasa import AssistantError, Reply
+from desk.chat.turns import ReplayConflict, Said, Turns
+from desk.db import Database
+from desk.models import ChatMessage, Conversation
+from desk.problems import Problem
+
+LARGEST_BODY = 64 * 1024  # bytes
+
+
+async def create(request: Request) -> Response:
+    """POST /api/conversations: a new conversation with its greeting."""
+    await _limits(request).hit(limits.NEW_CONVERSATIONS, "conversations", _address(request))
+    message = request.app.state.content.message("utter_greeting")
+    greeting = Reply(message.text, message.kind, message.buttons, message.sources, "utter_greeting")
+    conversation, token, messages = await _database(request).run(chat.open_conversation, greeting)
+    return JSONResponse({"id": conversation.id, "token": token, "messages": [as_json(m) for m in messages]}, status_code=201)
+
+
+async def say(request: Request) -> Response:
+    """POST /api/conversations/{id}/messages: one turn."""
+    conversation = await _authenticated(request)
+    said = _said(await _body(request))
+    await _limits(request).hit(limits.MESSAGES, "messages", conversation.id)
+    await _limits(request).hit(limits.MESSAGES_OF_ADDRESS, "messages", _address(request))
+    turns: Turns = request.app.state.turns
+    try:
+        replies = await turns.take(conversation.id, said)
+    except ReplayConflict:
+        raise Problem(409) from None
+    return JSONResponse({"messages": [as_json(m) for m in replies]})
+
+
+async def read(request: Request) -> Response:
+    """GET /api/conversations/{id}/messages?after=N: the thread from a sequence number on."""
+    conversation = await _authenticated(request)
+    after = request.query_params.get("after", "0")
+    if not after.isascii() or not after.isdigit() or len(after) > 9:
+        raise Problem(400, "« after » doit être un nombre entier positif.")
+    messages = await _database(request).run(chat.messages_after, conversation.id, int(after))
+    return JSONResponse({"owner": conversation.owner.value, "messages": [as_json(m) for m in messages]})
+
+
+async def erase(request: Request) -> Response:
+    """DELETE /api/conversations/{id}: everything of it, Rasa's tracker too."""
+    conversation = await _authenticated(request)
+    turns: Turns = request.app.state.turns
+    try:
+        await turns.erase(conversation.id)
+    except AssistantError:
+        raise Problem(503, "L'effacement n'a pas pu se faire entièrement ; rien n'a été effacé. Réessayez dans un instant.") from None
+    return Response(status_code=204)
+
+
+async def health(request: Request) -> Response:
+    """GET /healthz: 200 once the assistant answers, else 503 with what is missing."""
+    missing = await request.app.state.health.missing()
+    if missing:
+        return JSONResponse({"status": "unavailable", "missing": missing}, status_code=503)
+    return JSONResponse({"status": "ok"})
+
+
+routes = [
+    Route("/api/conversations", create, methods=["POST"]),
+    Route("/api/conversations/{id}/messages", say, methods=["POST"]),
+    Route("/api/conversations/{id}/messages", read, methods=["GET"]),
+    Route("/api/conversations/{id}", erase, methods=["DELETE"]),
+    Route("/healthz", health, methods=["GET"]),
+]
+
+
+def as_json(message: ChatMessage) -> dict[str, Any]:
+    """A message as the contract has it; payloads stay inside."""
+    return {
+        "seq": message.seq,
+        "from": message.sender,
+        "kind": message.kind,
+        "text": message.text,
+        "buttons": [{"id": b["id"], "label": b["label"]} for b in message.buttons],
+        "sources": message.sources,
+        "at": message.at.isoformat(),
+    }
+
+
+async def read_body(request: Request, largest: int = LARGEST_BODY) -> bytes:
+    """The body, refused as soon as it is too large.
+
+    Raises:
+        Problem: 413.
+    """
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > largest:
+        raise Problem(413)
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > largest:
+            raise Problem(413)
+    return bytes(received)
+
+
+async def _body(request: Request) -> Any:
+    raw = await read_body(request)
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        raise Problem(400, "Le message n'a pas pu être lu : JSON attendu.") from None
+
+
+def _said(body: Any) -> Said:
+    if not isinstance(body, dict):
+        raise Problem(400)
+    client_id, text, button = body.get("client_id"), body.get("text"), body.get("button")
+    if not isinstance(client_id, str) or not 1 <= len(client_id) <= 64 or "\x00" in client_id:
+        raise Problem(400, "« client_id » manque ou n'est pas un texte court.")
+    if (text is None) == (button is None) or not isinstance(text if button is None else button, str):
+        raise Problem(400, "Il faut soit « text », soit « button ».")
+    if text is not None:
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return Said(client_id, text, button)
+
+
+async def _authenticated(request: Request) -> Conversation:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Problem(401, headers={"WWW-Authenticate": "Bearer"})
+    conversation: Conversation | None = await _database(request).run(chat.authenticated, request.path_params["id"], token)
+    if conversation is None:
+        raise Problem(401, headers={"WWW-Authenticate": "Bearer"})
+    return conversation
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else "?"
+
+
+def _database(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
+
+
+def _limits(request: Request) -> limits.RateLimits:
+    found: limits.RateLimits = request.app.state.limits
+    return found

@@ -1,0 +1,165 @@
+"""Conversations and their messages, in business words. Each function works inside the caller's transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from desk.chat.rasa import Reply
+from desk.db import now
+from desk.models import ChatMessage, Conversation, Ticket, TicketState
+from desk.tickets import service as tickets
+
+FORM_OPENS = "utter_ask_booking_consent"
+REDACTED = "(effacé)"
+
+
+def open_conversation(session: Session, greeting: Reply) -> tuple[Conversation, str, list[ChatMessage]]:
+    """Starts a conversation with its greeting; returns it, its bearer token (kept only as a hash), and the greeting."""
+    token = secrets.token_urlsafe(32)
+    conversation = Conversation(id=secrets.token_hex(16), token_hash=_hash(token))
+    session.add(conversation)
+    session.flush()
+    return conversation, token, add_replies(session, conversation.id, [greeting], reply_to=None)
+
+
+def authenticated(session: Session, conversation_id: str, token: str) -> Conversation | None:
+    """The conversation, if the token is its own."""
+    conversation = session.get(Conversation, conversation_id)
+    if conversation and hmac.compare_digest(conversation.token_hash, _hash(token)):
+        return conversation
+    return None
+
+
+def messages_after(session: Session, conversation_id: str, seq: int) -> Sequence[ChatMessage]:
+    """All messages with a higher sequence number, in order."""
+    return session.scalars(
+        select(ChatMessage).where(ChatMessage.conversation_id == conversation_id, ChatMessage.seq > seq).order_by(ChatMessage.seq)
+    ).all()
+
+
+def said_as(session: Session, conversation_id: str, client_id: str) -> ChatMessage | None:
+    """The visitor's message that carries this ``client_id``."""
+    return session.scalars(select(ChatMessage).where(ChatMessage.conversation_id == conversation_id, ChatMessage.client_id == client_id)).first()
+
+
+def replies_to(session: Session, conversation_id: str, seq: int) -> list[ChatMessage]:
+    """What was answered to the visitor's message ``seq``."""
+    return list(
+        session.scalars(
+            select(ChatMessage).where(ChatMessage.conversation_id == conversation_id, ChatMessage.reply_to == seq).order_by(ChatMessage.seq)
+        )
+    )
+
+
+def add_visitor_message(session: Session, conversation_id: str, text: str, client_id: str, content: str) -> ChatMessage:
+    """Stores what a visitor wrote (or the label of the button they chose); ``content`` is what a replay must repeat."""
+    message = ChatMessage(
+        conversation_id=conversation_id,
+        seq=_next_seq(session, conversation_id),
+        sender="visitor",
+        kind="visitor",
+        text=text,
+        buttons=[],
+        sources=[],
+        client_id=client_id,
+        content_hash=_hash(content),
+        at=now(),
+    )
+    session.add(message)
+    _touch(session, conversation_id)
+    session.flush()
+    return message
+
+
+def add_replies(session: Session, conversation_id: str, replies: Sequence[Reply], reply_to: int | None, sender: str = "bot") -> list[ChatMessage]:
+    """Stores the answers to a message; buttons get ids of their own, so that a payload is never in a visitor's hands."""
+    seq = _next_seq(session, conversation_id)
+    stored = [
+        ChatMessage(
+            conversation_id=conversation_id,
+            seq=seq + i,
+            sender=sender,
+            kind=reply.kind,
+            text=reply.text,
+            buttons=[{"id": f"{seq + i}-{n}", "label": b["title"], "payload": b["payload"]} for n, b in enumerate(reply.buttons)],
+            sources=reply.sources,
+            response=reply.response,
+            reply_to=reply_to,
+            at=now(),
+        )
+        for i, reply in enumerate(replies)
+    ]
+    session.add_all(stored)
+    _touch(session, conversation_id)
+    session.flush()
+    return stored
+
+
+def offered_button(session: Session, conversation_id: str, button_id: str) -> tuple[str, str] | None:
+    """Label and payload of a button, if the assistant's last turn offered it; an older one is stale."""
+    last = session.scalars(
+        select(ChatMessage).where(ChatMessage.conversation_id == conversation_id, ChatMessage.sender == "bot").order_by(ChatMessage.seq.desc()).limit(1)
+    ).first()
+    if last is None:
+        return None
+    turn = replies_to(session, conversation_id, last.reply_to) if last.reply_to is not None else [last]
+    found = next((b for m in turn for b in m.buttons if b["id"] == button_id), None)
+    return (found["label"], found["payload"]) if found else None
+
+
+def same_content(message: ChatMessage, content: str) -> bool:
+    """Whether a replayed ``client_id`` brings what it brought before."""
+    return message.content_hash == _hash(content)
+
+
+def redact_form(session: Session, conversation_id: str) -> None:
+    """Blanks what was said since the booking form last opened: a cancelled form keeps nothing."""
+    opened = session.scalars(
+        select(ChatMessage.seq)
+        .where(ChatMessage.conversation_id == conversation_id, ChatMessage.response == FORM_OPENS)
+        .order_by(ChatMessage.seq.desc())
+        .limit(1)
+    ).first()
+    if opened is None:
+        return
+    for message in messages_after(session, conversation_id, opened):
+        if message.sender == "visitor" or message.response == "utter_ask_booking_confirm":
+            message.text = REDACTED
+
+
+def erase_conversation(session: Session, conversation_id: str, actor: str) -> None:
+    """Erases a conversation with its messages; an open request of it loses its personal fields."""
+    tickets.erase_of_conversation(session, conversation_id, actor)
+    session.flush()
+    session.execute(delete(ChatMessage).where(ChatMessage.conversation_id == conversation_id))
+    session.execute(delete(Conversation).where(Conversation.id == conversation_id))
+
+
+def idle_since(session: Session, instant: datetime) -> Sequence[str]:
+    """Ids of conversations without a request whose last message is older than ``instant``."""
+    with_request = select(Ticket.conversation_id).where(Ticket.conversation_id.is_not(None), Ticket.state != TicketState.ERASED)
+    return session.scalars(select(Conversation.id).where(Conversation.last_message_at < instant, Conversation.id.not_in(with_request))).all()
+
+
+def _touch(session: Session, conversation_id: str) -> None:
+    conversation = session.get(Conversation, conversation_id)
+    if conversation:
+        conversation.last_message_at = now()
+
+
+def _next_seq(session: Session, conversation_id: str) -> int:
+    last = session.scalars(
+        select(ChatMessage.seq).where(ChatMessage.conversation_id == conversation_id).order_by(ChatMessage.seq.desc()).limit(1)
+    ).first()
+    return (last or 0) + 1
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

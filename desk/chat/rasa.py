@@ -1,0 +1,98 @@
+"""The assistant as the desk sees it: one private address that may fail in every way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+
+from bot.guard.disclaimer import KINDS
+
+
+class AssistantError(Exception):
+    """No usable answer came back: not reached, too late, refused, or empty."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One message of the assistant. Buttons are title and payload; ``response`` names the content it came from."""
+
+    text: str
+    kind: str
+    buttons: list[dict[str, str]] = field(default_factory=list)
+    sources: list[dict[str, str]] = field(default_factory=list)
+    response: str | None = None
+
+
+class Assistant:
+    """Client of ``bot.channel``. A turn is sent once; what comes back late is dropped."""
+
+    def __init__(self, url: str, secret: str, timeout_seconds: float, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+        """Takes Rasa's address, the shared secret, and how long a turn may take."""
+        self._client = httpx2.AsyncClient(
+            base_url=f"{url}/webhooks/visitor",
+            headers={"Authorization": f"Bearer {secret}"},
+            timeout=httpx2.Timeout(timeout_seconds, connect=2.0),
+            transport=transport,
+        )
+
+    async def say(self, conversation_id: str, text: str | None = None, payload: str | None = None) -> list[Reply]:
+        """Passes one message on.
+
+        Args:
+            conversation_id: Rasa's sender id.
+            text: a visitor's own words, or
+            payload: that of a button which the desk has offered.
+
+        Raises:
+            AssistantError: whatever went wrong; an empty answer is wrong too, because Rasa fails in silence.
+        """
+        body = {"payload": payload} if payload is not None else {"text": text}
+        answer = await self._request("POST", f"/conversations/{conversation_id}/messages", json=body)
+        try:
+            replies = [
+                Reply(m["text"], m["kind"] or "", [dict(b) for b in m["buttons"]], [dict(s) for s in m["sources"]], m.get("response"))
+                for m in answer.json()["messages"]
+            ]
+        except (ValueError, KeyError, TypeError) as error:
+            raise AssistantError("unreadable") from error
+        if not replies or not all(r.text.strip() and r.kind in KINDS for r in replies):
+            raise AssistantError("empty")
+        return replies
+
+    async def erase(self, conversation_id: str) -> None:
+        """Erases the tracker.
+
+        Raises:
+            AssistantError: when it is not sure that this happened.
+        """
+        await self._request("DELETE", f"/conversations/{conversation_id}")
+
+    async def scrub(self, conversation_id: str) -> None:
+        """Erases what the form was told from the tracker; scope and reference stay.
+
+        Raises:
+            AssistantError: when it is not sure that this happened.
+        """
+        await self._request("POST", f"/conversations/{conversation_id}/scrub")
+
+    async def ready(self) -> bool:
+        """Whether Rasa has its model loaded."""
+        try:
+            return (await self._client.get("/", timeout=2.0)).status_code == 200
+        except httpx2.HTTPError:
+            return False
+
+    async def close(self) -> None:
+        """Closes its connections."""
+        await self._client.aclose()
+
+    async def _request(self, method: str, path: str, **kwargs: Any) -> httpx2.Response:
+        try:
+            answer = await self._client.request(method, path, **kwargs)
+        except httpx2.HTTPError as error:
+            raise AssistantError(type(error).__name__) from error
+        if answer.status_code >= 300:
+            raise AssistantError(f"status {answer.status_code}")
+        return answer

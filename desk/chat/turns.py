@@ -1,0 +1,162 @@
+"""One turn: a visitor says something, and something true comes back, whatever is broken behind."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from bot.answers import Content
+from bot.guard.door import inspect
+from desk import audit
+from desk.chat import conversations as chat
+from desk.chat.exit_check import ExitCheck
+from desk.chat.rasa import Assistant, AssistantError, Reply
+from desk.db import Database, now
+from desk.models import ChatMessage
+from desk.tickets import service as tickets
+
+logger = logging.getLogger(__name__)
+
+LONGEST_TEXT = 2000  # characters; longer ones are read by the guard alone
+ERASE = "/erase_conversation"  # payload that the desk obeys itself
+CANCELLED = "utter_booking_cancelled"
+# Control characters, and those that turn the reading direction: never part of what a person means to say.
+_UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+class ReplayConflict(Exception):
+    """A ``client_id`` came again with other content."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a visitor sent: words of their own, or the id of a button."""
+
+    client_id: str
+    text: str | None = None
+    button: str | None = None
+
+    @property
+    def content(self) -> str:
+        """What a replay must repeat."""
+        return f"button:{self.button}" if self.button is not None else f"text:{self.text}"
+
+
+class Turns:
+    """Takes turns, one at a time for each conversation."""
+
+    def __init__(self, database: Database, assistant: Assistant, content: Content) -> None:
+        """Takes the desk's database, the assistant, and the content for what the desk says itself."""
+        self._database = database
+        self._assistant = assistant
+        self._content = content
+        self.exit_check = ExitCheck(content)
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def take(self, conversation_id: str, said: Said) -> list[ChatMessage]:
+        """The replies to one message.
+
+        Args:
+            conversation_id: an authenticated conversation.
+            said: the message; its ``client_id`` sent again gives the same replies, and is never passed on twice.
+
+        Raises:
+            ReplayConflict: the ``client_id`` came before with other content.
+        """
+        async with self._alone(conversation_id):
+            known = await self._database.run(chat.said_as, conversation_id, said.client_id)
+            if known:
+                if not chat.same_content(known, said.content):
+                    raise ReplayConflict(said.client_id)
+                replies = await self._database.run(chat.replies_to, conversation_id, known.seq)
+                return replies or await self._database.run(chat.add_replies, conversation_id, [self.exit_check.safe()], known.seq)
+            return await self._new_turn(conversation_id, said)
+
+    async def erase(self, conversation_id: str) -> None:
+        """Erases a conversation everywhere: Rasa's tracker, messages, the personal fields of its requests.
+
+        Raises:
+            AssistantError: Rasa could not be told; nothing was erased, and trying again works.
+        """
+        async with self._alone(conversation_id):
+            await self._erase(conversation_id)
+
+    async def _new_turn(self, conversation_id: str, said: Said) -> list[ChatMessage]:
+        payload, text = None, readable(said.text or "")
+        stale = False
+        if said.button is not None:
+            offered = await self._database.run(chat.offered_button, conversation_id, said.button)
+            stale = offered is None
+            text, payload = offered or ("", "")
+        if payload == ERASE:
+            try:
+                await self._erase(conversation_id)
+            except AssistantError:
+                return [_unstored(self.exit_check.safe())]
+            return [_unstored(self._own("utter_erased"))]
+        started = now()
+        message = await self._database.run(chat.add_visitor_message, conversation_id, text[:LONGEST_TEXT], said.client_id, said.content)
+        if stale:
+            replies = [self._own("utter_stale_button")]
+        elif not text.strip():
+            replies = [self._own("utter_empty")]
+        elif len(text) > LONGEST_TEXT:
+            replies = [self._guarded(text) or self._own("utter_too_long")]
+        else:
+            replies = await self._asked(conversation_id, text, payload)
+        stored = await self._database.run(chat.add_replies, conversation_id, [self.exit_check(r) for r in replies], message.seq)
+        await self._tidy(conversation_id, started, replies)
+        return stored
+
+    async def _asked(self, conversation_id: str, text: str, payload: str | None) -> list[Reply]:
+        try:
+            return await self._assistant.say(conversation_id, text=None if payload else text, payload=payload)
+        except AssistantError as error:
+            logger.warning("the assistant did not answer: %s", error)
+            return [self._guarded(text) or self.exit_check.safe()]
+
+    def _guarded(self, text: str) -> Reply | None:
+        """The guard at the desk's own door."""
+        finding = inspect(text)
+        return self._own(finding.response, {finding.intent: finding.variant}) if finding else None
+
+    def _own(self, response: str, slots: dict[str, str] | None = None) -> Reply:
+        message = self._content.message(response, slots)
+        return Reply(message.text, message.kind, message.buttons, message.sources, response)
+
+    async def _tidy(self, conversation_id: str, started: object, replies: list[Reply]) -> None:
+        """Once the form has ended, what it was told leaves Rasa's tracker; cancelled, the desk's messages too."""
+        cancelled = any(r.response == CANCELLED for r in replies)
+        if cancelled:
+            await self._database.run(chat.redact_form, conversation_id)
+        if cancelled or await self._database.run(tickets.opened_since, conversation_id, started):
+            try:
+                await self._assistant.scrub(conversation_id)
+            except AssistantError as error:
+                logger.warning("the tracker could not be scrubbed: %s", error)
+
+    async def _erase(self, conversation_id: str) -> None:
+        await self._assistant.erase(conversation_id)
+        await self._database.run(chat.erase_conversation, conversation_id, audit.VISITOR)
+
+    @asynccontextmanager
+    async def _alone(self, conversation_id: str) -> AsyncIterator[None]:
+        lock = self._locks.setdefault(conversation_id, asyncio.Lock())
+        async with lock:
+            yield
+        if not lock.locked() and not getattr(lock, "_waiters", None):
+            self._locks.pop(conversation_id, None)
+
+
+def readable(text: str) -> str:
+    """The text without control characters."""
+    return _UNREADABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _unstored(reply: Reply) -> ChatMessage:
+    """A message of a conversation that is gone."""
+    return ChatMessage(seq=0, sender="bot", kind=reply.kind, text=reply.text, buttons=[], sources=[], at=now())
