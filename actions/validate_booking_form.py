@@ -55,5 +55,3 @@ def _already_read(tracker: Tracker) -> bool:
         if event["event"] == "action_execution_rejected":
             return True
     return False
-
-

@@ -85,7 +85,7 @@ def read(turn: Turn) -> Reading:
 
 
 def _bad_answer(turn: Turn, code: str) -> Reading:
-    says = (f"utter_booking_{code}",)
+    says: tuple[str, ...] = (f"utter_booking_{code}",)
     if turn.tries + 1 >= PATIENCE:
         says += ("utter_booking_way_out",)
     return Reading({turn.asked: None}, says)
@@ -181,10 +181,13 @@ _READERS: dict[str, Callable[[Turn], Reading]] = {
 # ---------------------------------------------------------------- corrections
 
 _CANCEL = re.compile(
-    r"\bannul|\blaiss\w* tomber|change d'avis|\bstop\b|\bj'?arrete\b|\babandonn|(?:veux|souhaite|voudrais) plus (?:de |du |prendre )?(?:rendez|rdv|etre|cette|consult)|plus besoin|oublie"
+    r"\bannul|\blaiss\w* tomber|change d'avis|\bstop\b|\bj'?arrete\b|\babandonn"
+    r"|(?:veux|souhaite|voudrais) plus (?:de |du |prendre )?(?:rendez|rdv|etre|cette|consult)|plus besoin|oublie"
 )
 _CORRECTS = re.compile(
-    r"^non\b.{0,12}\b(?:plutot|c'est|mon|ma|le|la|pas)\b|\bplutot\b|\btrompe\b|\berreur\b|\bcorrig|\bmodifi|\bchang(?:e|er|ez)\b|\brectifi|\bpas le bon\b|\bpas la bonne\b|\bmal (?:ecrit|orthographie|tape|note)"
+    r"^non\b.{0,12}\b(?:plutot|c'est|mon|ma|le|la|pas)\b|\bplutot\b|\btrompe\b|\berreur\b|\bcorrig|\bmodifi|\bchang(?:e|er|ez)\b"
+    r"|\brectifi|\bpas le bon\b|\bpas la bonne\b"
+    r"|\bmal (?:ecrit|orthographie|tape|note)"
     r"|\ben fait\b|\bfinalement\b|\bs'ecrit\b|\bau lieu de\b|\bpas bon\b|\bfaux\b|\bfausse\b"
 )
 _NAMED = [
@@ -200,7 +203,7 @@ def _correction(turn: Turn) -> Reading | None:
     """A correction of a field given before: named with its new value, named alone, or told by the kind of value."""
     folded = fold(turn.text)
     at_recap = turn.asked in ("confirm", "correction")
-    if not (at_recap or turn.intent == "correct" and turn.confidence >= SURE or _CORRECTS.search(folded)) or _asks(turn.text):
+    if not (at_recap or (turn.intent == "correct" and turn.confidence >= SURE) or _CORRECTS.search(folded)) or _asks(turn.text):
         return None
     if turn.asked in ("consent", "name"):
         return None  # nothing was given that could be corrected
@@ -240,7 +243,10 @@ def _new_value(named: str, turn: Turn) -> str | None:
         names_a_day = re.search(r"(?i)di\b|dimanche|demain|semaine|\d\s*[/.]\s*\d|janv|f[ée]v|mars|avril|mai|juin|juil|ao[uû]t|sept|oct|nov|d[ée]c", moment)
         return moment if names_a_day or not before else f"{before}, plutôt {moment}"[: fields.LONGEST_WINDOWS]
     if named == "name":
-        after = re.search(r"(?i)(?:nom|pr[ée]nom|m['’]appelle|s['’][ée]crit|c['’]est)\s*(?:est|c['’]est|:|s['’][ée]crit)?\s*:?\s+(?:pas\s+\w+,?\s+(?:mais|c['’]est)\s+)?(.+)$", turn.text)
+        after = re.search(
+            r"(?i)(?:nom|pr[ée]nom|m['’]appelle|s['’][ée]crit|c['’]est)\s*(?:est|c['’]est|:|s['’][ée]crit)?\s*:?\s+(?:pas\s+\w+,?\s+(?:mais|c['’]est)\s+)?(.+)$",
+            turn.text,
+        )
         words = re.sub(r"(?i)^(?:est|c['’]est|s['’][ée]crit|autrement)\s*", "", after[1]) if after else ""
         if not words or re.search(r"(?i)\b(?:pas|faux|fausse|mal|bon|erreur|corriger|changer)\b", words):
             return None
@@ -262,7 +268,8 @@ def _replaced(named: str, value: str, turn: Turn) -> dict[str, Any]:
 # ---------------------------------------------------------------- what a message is
 
 _ASKS = re.compile(
-    r"\?|^(?:et |mais |euh |alors )*(?:c'?est quoi|est[- ]ce|combien|comment|pourquoi|quels?\b|quelles?\b|ou (?:est|se|sont)|qu'?est|y a[- ]t|peut[- ]on|puis[- ]je|ca (?:fait|dure|coute)|qui )"
+    r"\?|^(?:et |mais |euh |alors )*(?:c'?est quoi|est[- ]ce|combien|comment|pourquoi|quels?\b|quelles?\b|ou (?:est|se|sont)"
+    r"|qu'?est|y a[- ]t|peut[- ]on|puis[- ]je|ca (?:fait|dure|coute)|qui )"
 )
 
 

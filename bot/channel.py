@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable
-from typing import Any, Text
+from typing import Any
 
 from rasa.core.channels.channel import CollectingOutputChannel, InputChannel, UserMessage
 from rasa.shared.core.events import SlotSet
@@ -26,11 +26,11 @@ class VisitorOutput(CollectingOutputChannel):
     """Collects messages as the desk wants them: one entry a response, with kind and sources."""
 
     @classmethod
-    def name(cls) -> Text:
+    def name(cls) -> str:
         """Name of the channel in trackers and response conditions."""
         return "visitor"
 
-    async def send_response(self, recipient_id: Text, message: dict[Text, Any]) -> None:
+    async def send_response(self, recipient_id: str, message: dict[str, Any]) -> None:
         """Keeps one response whole instead of splitting it by paragraph."""
         metadata = message.get("metadata") or {}
         self.messages.append(
@@ -48,12 +48,12 @@ class VisitorChannel(InputChannel):
     """POST messages, DELETE conversations, POST a scrub; all JSON, all behind the bearer secret."""
 
     @classmethod
-    def name(cls) -> Text:
+    def name(cls) -> str:
         """Part of the address: ``/webhooks/visitor/…``."""
         return "visitor"
 
     @classmethod
-    def from_credentials(cls, credentials: dict[Text, Any] | None) -> VisitorChannel:
+    def from_credentials(cls, credentials: dict[str, Any] | None) -> VisitorChannel:
         """Reads ``secret`` from ``credentials.yml``.
 
         Raises:

@@ -72,7 +72,7 @@ def parse_name(text: str) -> str:
     Raises:
         FieldError: ``name_unclear``.
     """
-    name = re.sub(r"\s+", " ", _INTRODUCTION.sub("", text.strip())).strip(" .,;:!\"«»")
+    name = re.sub(r"\s+", " ", _INTRODUCTION.sub("", text.strip())).strip(' .,;:!"«»')
     if not 2 <= len(name) <= LONGEST_NAME or len(name.split()) > 7 or not _NAME.fullmatch(name):
         raise FieldError("name_unclear")
     return name.title().replace("’", "'") if name.islower() else name
@@ -259,12 +259,16 @@ def subject_code(label: str) -> str:
 
 
 _YES = re.compile(
-    r"^(?:oui|ouais?|ouep?|wi|ui|yes|ok|okay|okey|d'?accord|dacc|accord|j'?accepte|accepte|bien sur|volontiers|absolument|exact\w*|tout a fait|c'?est (?:bon|correct|ca|exact|"
-    r"parfait|juste|tout bon)|parfait|correct|envoye[rz]?|envoie|valide[rz]?|je valide|confirme[rz]?|je confirme|vas[- ]y|allez[- ]y|allez|impec\w*|nickel|tout est (?:bon|correct|ok|juste|exact)|"
+    r"^(?:oui|ouais?|ouep?|wi|ui|yes|ok|okay|okey|d'?accord|dacc|accord|j'?accepte|accepte|bien sur|volontiers|absolument"
+    r"|exact\w*|tout a fait|c'?est (?:bon|correct|ca|exact|"
+    r"parfait|juste|tout bon)|parfait|correct|envoye[rz]?|envoie|valide[rz]?|je valide|confirme[rz]?|je confirme|vas[- ]y|allez[- ]y|allez"
+    r"|impec\w*|nickel|tout est (?:bon|correct|ok|juste|exact)|"
     r"certainement|evidemment|si|go|oki|ca (?:me )?va|pas de (?:souci|probleme)|joindre|rien a (?:corriger|changer))\b"
 )
 _NO = re.compile(
-    r"^(?:non|nan|nn|no|nope|na|pas (?:d'?accord|question|maintenant|besoin|envie|la joindre)|je (?:ne |n')?(?:suis pas|refuse|veux pas|souhaite pas|accepte pas|prefere pas)|refus\w*|"
+    r"^(?:non|nan|nn|no|nope|na|pas (?:d'?accord|question|maintenant|besoin|envie|la joindre)"
+    r"|je (?:ne |n')?(?:suis pas|refuse|veux pas|souhaite pas|accepte pas|prefere pas)"
+    r"|refus\w*|"
     r"sans (?:la conversation)?|jamais|surtout pas|hors de question|aucun\w*|faux|incorrect|c'?est (?:pas|faux)|ce n'?est pas)\b"
 )
 

@@ -5,7 +5,7 @@ The disclaimer is there by construction: every text that Rasa says comes out of 
 
 from __future__ import annotations
 
-from typing import Any, Text
+from typing import Any
 
 from rasa.core.nlg.response import TemplatedNaturalLanguageGenerator
 from rasa.shared.core.domain import Domain
@@ -26,9 +26,7 @@ class GuardedNLG(TemplatedNaturalLanguageGenerator):
         super().__init__(domain.responses)
         self._content = Content()
 
-    async def generate(
-        self, utter_action: Text, tracker: DialogueStateTracker, output_channel: Text, **kwargs: Any
-    ) -> dict[Text, Any] | None:
+    async def generate(self, utter_action: str, tracker: DialogueStateTracker, output_channel: str, **kwargs: Any) -> dict[str, Any] | None:
         """The complete response: text with its disclaimer, buttons, and metadata ``kind``, ``sources``, ``response``.
 
         Args:

@@ -25,7 +25,9 @@ def scope_of(text: str) -> str | None:
     folded = fold(text)
     # « ma foi », « une fois » and « crise de foie » are not about the organ.
     folded = re.sub(r"\b(?:ma foi\b|crise de foie?|foi en)", " ", folded)
-    folded = re.sub(r"\b(?:une|deux|trois|quelle|quelque|chaque|cette|des|plusieurs|\d+|la premiere|autre) fois\b|\bfois par\b|\bfois que\b|\bfois\b", " ", folded)
+    folded = re.sub(
+        r"\b(?:une|deux|trois|quelle|quelque|chaque|cette|des|plusieurs|\d+|la premiere|autre) fois\b|\bfois par\b|\bfois que\b|\bfois\b", " ", folded
+    )
     if _LIVER.search(folded):
         return LIVER
     if _GENERAL.search(folded):

@@ -68,7 +68,9 @@ def find_python(uv: "list[str]", name: str) -> str:
             return str(python)
     if subprocess.run([*uv, "python", "install", "--quiet", version], cwd=ROOT).returncode == 0:
         return version
-    sys.exit(f"passerelle: Python {version} is needed for the environment {name} and could not be found or installed. Install it (for example with pyenv) and try again.")
+    sys.exit(
+        f"passerelle: Python {version} is needed for the environment {name} and could not be found or installed. Install it (for example with pyenv) and try again."
+    )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ LONG_ENOUGH = 40  # characters from which langdetect is worth asking
 SURE = 0.95  # its probability from which it is believed
 DetectorFactory.seed = 0  # the same message is always read the same way
 
-# Small words that carry grammar. A word that two of the languages share stands under neither.
+# Small words that carry grammar, and those a visitor's first message is made of.
 FUNCTION_WORDS = {
     "fr": "le les des du un une et est sont je j tu il elle nous vous ils c ce cette ca sa mon ma mes votre vos pour avec dans sur qui que quoi "
     "quel quelle quels comment combien pourquoi quand ou pas plus oui bonjour bonsoir salut merci svp au aux suis ai avez avoir etre fait faire "
@@ -31,10 +31,8 @@ FUNCTION_WORDS = {
     "tr": "ve bir ben siz ne kadar benim icin ile var mi merhaba tesekkur nerede tedavi tedavisi istiyorum lutfen nasil",
 }
 _WORDS = {language: frozenset(words.split()) for language, words in FUNCTION_WORDS.items()}
-# What only one of them owns: a word that another list holds too is no evidence.
-_OWN = {
-    language: words - frozenset().union(*(other for name, other in _WORDS.items() if name != language)) for language, words in _WORDS.items()
-}
+# What French has too is no evidence for another language.
+_FOREIGN = {language: words - _WORDS["fr"] for language, words in _WORDS.items() if language != "fr"}
 _LOANS = frozenset("hello hi ciao thanks ok".split())  # French people write these too
 
 
@@ -52,10 +50,10 @@ def foreign_language(text: str) -> str | None:
         return script
     words = re.findall(r"[a-z]+", _plain(text))
     french = sum(w in _WORDS["fr"] for w in words)
-    scores = {name: sum(w in own for w in words) for name, own in _OWN.items() if name != "fr"}
+    scores = {name: sum(w in foreign for w in words) for name, foreign in _FOREIGN.items()}
     best = max(scores, key=lambda name: scores[name])
     evidence = scores[best] - (1 if len(words) > 2 and any(w in _LOANS for w in words) else 0)
-    if evidence >= 2 and evidence > french or (evidence == len(words) == 1 and words[0] not in _LOANS):
+    if (evidence >= 2 and evidence > french) or (evidence == len(words) == 1 and words[0] not in _LOANS):
         return best
     if len(text.strip()) >= LONG_ENOUGH and french <= len(words) // 8:
         return _detected(text)

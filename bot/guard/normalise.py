@@ -18,7 +18,7 @@ _LOOKALIKES = str.maketrans(
     | dict(zip("αεορυνκτιχγμηωςσβ", "aeopuvktixymnwssb"))
     | dict(zip("ɑɡɩʟꜱᴀᴄᴅᴇᴍɴᴏᴘᴛᴜ", "agilsacdemnoptu"))
 )
-_APOSTROPHES = str.maketrans({c: "'" for c in "’‘ʼʹ´`‛′＇ʻ"})
+_APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼʹ´`‛′＇ʻ", "'"))
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss", "ø": "o", "ł": "l", "đ": "d", "ı": "i"})
 _WORD = re.compile(r"[^\W_]+")
 _SAME_LETTER = re.compile(r"([a-vx-z])\1{2,}")
@@ -27,6 +27,8 @@ _SPACES = re.compile(r"[^\S\n]+")
 
 # « pu » stands for « plus » in SMS, except after the verb avoir (« j'ai pu venir »).
 _AVOIR = frozenset("ai as a avons avez ont avait avais avoir aurait aurais ayant eu".split())
+# « ma » stands for « m'a » after these words (« il ma frappé »).
+_SUBJECTS = frozenset("il elle on qui mari copain conjoint compagnon ex chum".split())
 # « c » stays a letter after these words (« hepatite c »).
 _LETTERED = frozenset("hepatite vitamine virus type stade child classe grade proteine groupe vitamines".split())
 
@@ -73,7 +75,9 @@ def _expand_sms(text: str) -> str:
         long = table.get(word)
         if word == "pu" and before not in _AVOIR:
             long = "plus"
-        elif word == "g" and (before[-1:].isdigit() or not parts[-1].strip() == ""):
+        elif word == "ma" and before in _SUBJECTS:
+            long = "m'a"
+        elif word == "g" and (before[-1:].isdigit() or parts[-1].strip()):
             long = None if before else long
         elif word == "c" and (before in _LETTERED or text[match.end() : match.end() + 1] == "'"):
             long = None

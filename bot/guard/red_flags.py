@@ -12,6 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from spacy.matcher import Matcher
@@ -28,7 +29,7 @@ _CLAUSE_WORDS = frozenset("et mais or car donc puis".split())
 _UNKNOWN = "_"  # any word the lexicon does not know; keeps visitors' words out of spaCy's string store
 _NEGATIONS = frozenset("pas jamais aucun aucune sans ni".split())
 _NEGATIVE_WORDS = _NEGATIONS | {"plus"}
-_NEAR = 40  # words within which the parts of one « a & b » line must lie
+_NEAR = 25  # words within which the parts of one « a & b » line must lie
 
 # From the most to the least serious; « R-10 stated » is the bare topic, below a third person in danger.
 _PRECEDENCE = (
@@ -149,7 +150,7 @@ class _Engine:
 
     def __init__(self, lexicon: Lexicon) -> None:
         self.lexicon = lexicon
-        self.speller = Speller(lexicon.vocabulary, lexicon.protected)
+        self.speller = Speller(lexicon.vocabulary)
         self._vocab = Vocab()
         self._matchers: dict[int, Matcher] = {}
         self._places: dict[str, list[tuple[int, int]]] = {}
@@ -180,7 +181,7 @@ class _Engine:
         result: dict[int, list[_Span]] = {}
         positions = skim(message.words)
         bounds = [*message.sentence_starts, len(message.words)]
-        for start, end in zip(bounds, bounds[1:]):  # no pattern crosses the end of a sentence
+        for start, end in pairwise(bounds):  # no pattern crosses the end of a sentence
             kept = positions[bisect_left(positions, start) : bisect_left(positions, end)]
             for number, spans in self._sentence_spans([message.words[i] for i in kept], kept):
                 result.setdefault(number, []).extend(spans)
@@ -198,10 +199,7 @@ class _Engine:
         doc = Doc(self._vocab, words=[word if word in vocabulary else _UNKNOWN for word in words])
         for number in candidates:
             part = self.lexicon.parts[number]
-            spans = [
-                _Span(positions[start], positions[end - 1] + 1, _is_negated(part, words, start, end))
-                for _, start, end in self._matcher(number)(doc)
-            ]
+            spans = [_Span(positions[start], positions[end - 1] + 1, _is_negated(part, words, start, end)) for _, start, end in self._matcher(number)(doc)]
             if spans:
                 yield number, spans
 
@@ -292,7 +290,7 @@ class _Reading:
             return True
         now = self._is_now(span)
         if line.kind == "now":
-            return now
+            return now and not self._is_past(span)
         asked = self.message.sentence(span.start) in self._questions
         return now or not (asked or self._is_past(span))
 

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+from wordfreq import top_n_list
 
 _SHORTEST = 5
 _LONGEST = 24
+_COMMON = 60_000  # so many of the most frequent French words are taken to be meant as they are written
+_ENDINGS = frozenset({"", "s", "e", "t", "z", "r", "x", "es", "rs"})
+
+
+@lru_cache(maxsize=1)
+def _common_words() -> frozenset[str]:
+    """Frequent French words without their accents, out of the wordfreq package."""
+    plain = (unicodedata.normalize("NFKD", word).encode("ascii", "ignore").decode() for word in top_n_list("fr", _COMMON))
+    return frozenset(word for word in plain if _SHORTEST <= len(word) <= _LONGEST)
+
+
+def _inflected(word: str, other: str) -> bool:
+    """Whether two words differ by a French ending alone (« respire », « respires »)."""
+    same = next((i for i, (a, b) in enumerate(zip(word, other)) if a != b), min(len(word), len(other)))
+    return word[same:] in _ENDINGS and other[same:] in _ENDINGS
 
 
 def _deletes(word: str) -> Iterator[str]:
@@ -27,15 +46,13 @@ def _near(one: str, other: str) -> bool:
 class Speller:
     """Corrects words to a fixed vocabulary through a precomputed index of deletions."""
 
-    def __init__(self, vocabulary: Iterable[str], protected: Iterable[str]) -> None:
+    def __init__(self, vocabulary: Iterable[str]) -> None:
         """Builds the index.
 
         Args:
             vocabulary: The folded words to correct to.
-            protected: Ordinary words that are never corrected.
         """
         self._known = frozenset(vocabulary)
-        self._protected = frozenset(protected)
         index: dict[str, list[str]] = {}
         for word in sorted(self._known):
             if len(word) >= _SHORTEST and word.isalpha():
@@ -50,9 +67,9 @@ class Speller:
             word: A folded word.
 
         Returns:
-            The corrected word; the same word when it is known, short, protected or far from all.
+            The corrected word; the same word when it is known, short, an ordinary French word of its own, or far from all.
         """
-        if word in self._known or word in self._protected or not _SHORTEST <= len(word) <= _LONGEST or word.isdigit():
+        if word in self._known or not _SHORTEST <= len(word) <= _LONGEST or word.isdigit():
             return word
         best: tuple[int, str] | None = None
         for key in (word, *_deletes(word)):
@@ -62,4 +79,6 @@ class Speller:
                     same = next((i for i, (a, b) in enumerate(zip(word, candidate)) if a != b), len(word))
                     rank = (-2 * same + abs(len(word) - len(candidate)), candidate)
                     best = rank if best is None or rank < best else best
-        return best[1] if best else word
+        if best is None or (word in _common_words() and not _inflected(word, best[1])):
+            return word
+        return best[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Text
+from typing import Any
 
 from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
@@ -22,14 +22,12 @@ class GuardClassifier(GraphComponent, RasaIntentClassifier):
     """Sets the guard's intent at confidence 1.0, with the family as an entity, where the guard finds something."""
 
     @staticmethod
-    def required_packages() -> list[Text]:
+    def required_packages() -> list[str]:
         """Nothing beyond the project's own requirements."""
         return []
 
     @classmethod
-    def create(
-        cls, config: dict[Text, Any], model_storage: ModelStorage, resource: Resource, execution_context: ExecutionContext
-    ) -> GuardClassifier:
+    def create(cls, config: dict[str, Any], model_storage: ModelStorage, resource: Resource, execution_context: ExecutionContext) -> GuardClassifier:
         """A component without configuration or state."""
         return cls()
 

@@ -6,7 +6,7 @@ encoder (measured in ``docs/decisions.md``); here TF-IDF and encoder are scaled 
 
 from __future__ import annotations
 
-from typing import Any, Text
+from typing import Any
 
 import numpy as np
 import skops.io
@@ -34,16 +34,16 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
     """Logistic regression over sublinear TF-IDF of character n-grams and a multilingual sentence encoder."""
 
     @staticmethod
-    def get_default_config() -> dict[Text, Any]:
+    def get_default_config() -> dict[str, Any]:
         """C of the regression, n-gram lengths, and the weight of the encoder beside the n-grams (0 leaves it out)."""
         return {"C": 20.0, "min_ngram": 2, "max_ngram": 5, "encoder_weight": 1.0, "random_state": 42}
 
     @staticmethod
-    def required_packages() -> list[Text]:
+    def required_packages() -> list[str]:
         """Nothing that Rasa could look up: the encoder's import name is not its distribution's."""
         return []
 
-    def __init__(self, config: dict[Text, Any], model_storage: ModelStorage, resource: Resource) -> None:
+    def __init__(self, config: dict[str, Any], model_storage: ModelStorage, resource: Resource) -> None:
         """Holds the configuration; the model is fitted by ``train`` or read by ``load``."""
         self._config = config
         self._model_storage = model_storage
@@ -53,16 +53,14 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
         self._encoder = _load_encoder() if config["encoder_weight"] else None
 
     @classmethod
-    def create(
-        cls, config: dict[Text, Any], model_storage: ModelStorage, resource: Resource, execution_context: ExecutionContext
-    ) -> IntentClassifier:
+    def create(cls, config: dict[str, Any], model_storage: ModelStorage, resource: Resource, execution_context: ExecutionContext) -> IntentClassifier:
         """A new, untrained component."""
         return cls(config, model_storage, resource)
 
     @classmethod
     def load(
         cls,
-        config: dict[Text, Any],
+        config: dict[str, Any],
         model_storage: ModelStorage,
         resource: Resource,
         execution_context: ExecutionContext,
@@ -90,9 +88,9 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
             strip_accents=None,
             dtype=np.float64,
         ).fit(texts)
-        self._regression = LogisticRegression(
-            C=self._config["C"], max_iter=2000, class_weight="balanced", random_state=self._config["random_state"]
-        ).fit(self._features(texts, [e.get(TEXT) for e in examples]), [e.get(INTENT) for e in examples])
+        self._regression = LogisticRegression(C=self._config["C"], max_iter=2000, class_weight="balanced", random_state=self._config["random_state"]).fit(
+            self._features(texts, [e.get(TEXT) for e in examples]), [e.get(INTENT) for e in examples]
+        )
         with self._model_storage.write_to(self._resource) as folder:
             skops.io.dump(self._vectorizer, folder / "vectorizer.skops")
             skops.io.dump(self._regression, folder / "regression.skops")

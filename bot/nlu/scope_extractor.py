@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Text
+from typing import Any
 
 from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
@@ -20,14 +20,12 @@ class ScopeExtractor(GraphComponent, EntityExtractorMixin):
     """Adds the entity ``scope`` (``liver`` or ``general``) where a message names one."""
 
     @staticmethod
-    def required_packages() -> list[Text]:
+    def required_packages() -> list[str]:
         """Nothing beyond the project's own requirements."""
         return []
 
     @classmethod
-    def create(
-        cls, config: dict[Text, Any], model_storage: ModelStorage, resource: Resource, execution_context: ExecutionContext
-    ) -> ScopeExtractor:
+    def create(cls, config: dict[str, Any], model_storage: ModelStorage, resource: Resource, execution_context: ExecutionContext) -> ScopeExtractor:
         """A component without configuration or state."""
         return cls()
 

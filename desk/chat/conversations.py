@@ -39,9 +39,7 @@ def authenticated(session: Session, conversation_id: str, token: str) -> Convers
 
 def messages_after(session: Session, conversation_id: str, seq: int) -> Sequence[ChatMessage]:
     """All messages with a higher sequence number, in order."""
-    return session.scalars(
-        select(ChatMessage).where(ChatMessage.conversation_id == conversation_id, ChatMessage.seq > seq).order_by(ChatMessage.seq)
-    ).all()
+    return session.scalars(select(ChatMessage).where(ChatMessage.conversation_id == conversation_id, ChatMessage.seq > seq).order_by(ChatMessage.seq)).all()
 
 
 def said_as(session: Session, conversation_id: str, client_id: str) -> ChatMessage | None:
@@ -52,9 +50,7 @@ def said_as(session: Session, conversation_id: str, client_id: str) -> ChatMessa
 def replies_to(session: Session, conversation_id: str, seq: int) -> list[ChatMessage]:
     """What was answered to the visitor's message ``seq``."""
     return list(
-        session.scalars(
-            select(ChatMessage).where(ChatMessage.conversation_id == conversation_id, ChatMessage.reply_to == seq).order_by(ChatMessage.seq)
-        )
+        session.scalars(select(ChatMessage).where(ChatMessage.conversation_id == conversation_id, ChatMessage.reply_to == seq).order_by(ChatMessage.seq))
     )
 
 
@@ -155,9 +151,7 @@ def _touch(session: Session, conversation_id: str) -> None:
 
 
 def _next_seq(session: Session, conversation_id: str) -> int:
-    last = session.scalars(
-        select(ChatMessage.seq).where(ChatMessage.conversation_id == conversation_id).order_by(ChatMessage.seq.desc()).limit(1)
-    ).first()
+    last = session.scalars(select(ChatMessage.seq).where(ChatMessage.conversation_id == conversation_id).order_by(ChatMessage.seq.desc()).limit(1)).first()
     return (last or 0) + 1
 
 

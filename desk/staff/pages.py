@@ -172,8 +172,9 @@ async def _list(request: Request, staff: StaffSession) -> Response:
     wanted = request.query_params.get("reference", "").strip()[:40]
     if wanted:
         reference = as_reference(wanted)
-        if reference and await _database(request).run(service.by_reference, reference):
-            return RedirectResponse(f"/desk/requests/{reference}", status_code=303)
+        found = await _database(request).run(service.by_reference, reference) if reference else None
+        if found:
+            return RedirectResponse(f"/desk/requests/{found.reference}", status_code=303)
     overview = await _database(request).run(reading.overview)
     return _render(request, "list.html", {"overview": overview, "not_found": wanted, "count": wording.count_open(overview.open_count)})
 

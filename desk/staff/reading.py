@@ -46,7 +46,7 @@ class Overview:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a request; ``times`` counts the same by the same person in a row."""
+    """Something that happened to a request; ``times`` counts the same by the same person in a row, the last of them ``at``."""
 
     who: str
     what: str

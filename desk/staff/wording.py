@@ -16,7 +16,7 @@ from desk.models import TicketState
 
 CLINIC_ZONE = ZoneInfo("Europe/Belgrade")
 ZONE_NOTE = "Heures de Belgrade"
-NARROW, FIXED = "\u202f", "\u00a0"  # no-break spaces
+FIXED = "\u00a0"  # a space that does not break
 
 _DAYS = "lundi mardi mercredi jeudi vendredi samedi dimanche".split()
 _MONTHS = "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()

@@ -61,7 +61,7 @@
     near: (n) => `Encore ${n} caractères possibles.`,
     cut: 'Le texte collé est trop long : la fin a été coupée. Vous pouvez l’envoyer en plusieurs messages.',
     unsent: 'Le message n’est pas parti. Vérifiez votre connexion, puis réessayez.',
-    unsentServer: 'Le message n’est pas parti : le service ne répond pas pour le moment.',
+    unsentServer: 'Le message n’est pas parti : le service ne répond pas.',
     retry: 'Réessayer',
     edit: 'Modifier',
     offline: 'L’assistant ne répond pas pour le moment.',
@@ -225,11 +225,9 @@ label { font-weight: 600; }
 @media (forced-colors: active) {
   #launcher, #send, .main, .danger, [data-from="visitor"] .bubble, [data-kind="emergency"] a.tel { border: 1px solid ButtonBorder; }
   [data-kind="emergency"] .bubble { border: 4px double CanvasText; }
-  .buttons button:disabled, #send:disabled { color: GrayText; }
   #status.busy::before { display: none; }
   :focus-visible { outline-color: Highlight; }
-}
-@media print { :host { display: none; } }`;
+}`;
 
   const ICONS = {
     chat: 'M4 5.5h16v11H10.5L6 20v-3.5H4z M8 9.5h8 M8 12.7h5',
@@ -324,7 +322,7 @@ label { font-weight: 600; }
     return h('details', { class: 'source' }, h('summary', {}, T.sources(lines.length)), list);
   }
 
-  /** A refused or failed request; `status` 0 means that no answer came. */
+  /** A failed request; `status` 0 means that no answer came. */
   class ApiError extends Error {
     constructor(status, detail, retryAfter) {
       super(detail || `status ${status}`);
@@ -332,29 +330,24 @@ label { font-weight: 600; }
     }
     get gone() { return this.status === 401 || this.status === 404; }
     /** Sending the same thing again may help. */
-    get passing() { return this.status === 0 || this.status === 408 || this.status === 409 || this.status === 429 || this.status >= 500; }
+    get passing() { return [0, 409, 429].includes(this.status) || this.status >= 500; }
   }
 
-  function seconds(header) {
-    if (!header) return 0;
-    const value = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
-    return Math.min(Math.max(Math.ceil(value) || 0, 0), 300);
-  }
-
-  async function api(method, path, { token, body, ...more } = {}) {
+  async function api(method, path, { token, body } = {}) {
     const headers = { Accept: 'application/json' };
     if (token) headers.Authorization = `Bearer ${token}`;
     if (body) headers['Content-Type'] = 'application/json';
     let response, data;
     try {
       response = await fetch(API + path, {
-        method, headers, body: body && JSON.stringify(body), credentials: 'omit', cache: 'no-store', signal: AbortSignal.timeout(REQUEST_TIMEOUT), ...more,
+        method, headers, body: body && JSON.stringify(body), credentials: 'omit', cache: 'no-store',
+        signal: AbortSignal.timeout(REQUEST_TIMEOUT),
       });
       data = response.status === 204 ? {} : await response.json().catch((error) => { if (response.ok) throw error; });
     } catch {
       throw new ApiError(0);
     }
-    if (!response.ok) throw new ApiError(response.status, data?.detail, seconds(response.headers.get('Retry-After')));
+    if (!response.ok) throw new ApiError(response.status, data?.detail, Math.min(Number(response.headers.get('Retry-After')) || 0, 300));
     return data;
   }
 
@@ -425,7 +418,7 @@ label { font-weight: 600; }
       });
       $.sendButton = h('button', { id: 'send', type: 'submit', 'aria-label': T.send, title: T.send }, icon('send'));
       $.live = h('div', { class: 'sr', role: 'status' });
-      const form = h('form', { novalidate: true, onsubmit: (event) => { event.preventDefault(); $.#submit(); } },
+      const form = h('form', { onsubmit: (event) => { event.preventDefault(); $.#submit(); } },
         $.unreadButton,
         h('div', { class: 'over' }, h('label', { for: 'input' }, T.label), $.count),
         h('div', { class: 'field' }, $.input, $.sendButton),
@@ -907,7 +900,7 @@ label { font-weight: 600; }
       const pause = async () => {
         const ms = streaming ? 1000 : POLL_EVERY[this.#owner];
         await wait(Math.min(ms * 2 ** failures, 60_000) * (0.85 + Math.random() * 0.3));
-        while (document.hidden && !signal.aborted) await wait(1000);
+        while (document.hidden && !signal.aborted) await wait(1000); // nobody is looking
       };
       if (!streaming) await pause();
       while (!signal.aborted) {
@@ -916,7 +909,7 @@ label { font-weight: 600; }
             streaming = await this.#readEvents(signal);
             failures = 0;
           } else {
-            const data = await api('GET', `/conversations/${this.#conversation.id}/messages?after=${this.#lastSeq}`, { ...this.#conversation, signal });
+            const data = await api('GET', `/conversations/${this.#conversation.id}/messages?after=${this.#lastSeq}`, this.#conversation);
             if (signal.aborted) return;
             this.#setOwner(data.owner);
             if (!this.#waiting) this.#receive(data.messages ?? []);

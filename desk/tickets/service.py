@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from sqlalchemy import select, update
+from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
 
 from bot.fields import SUBJECTS
@@ -113,10 +114,13 @@ def close_ticket(session: Session, reference: str, actor: str, seen_version: int
     Raises:
         StateChanged: it was changed meanwhile, or cannot be closed.
     """
-    changed = session.execute(
-        update(Ticket)
-        .where(Ticket.reference == reference, Ticket.version == seen_version, Ticket.state.in_(CLOSABLE))
-        .values(state=TicketState.CLOSED, version=Ticket.version + 1, closed_at=now())
+    changed = cast(
+        CursorResult[Any],
+        session.execute(
+            update(Ticket)
+            .where(Ticket.reference == reference, Ticket.version == seen_version, Ticket.state.in_(CLOSABLE))
+            .values(state=TicketState.CLOSED, version=Ticket.version + 1, closed_at=now())
+        ),
     )
     if changed.rowcount != 1:
         raise StateChanged(reference)

@@ -48,6 +48,10 @@ CAUGHT: dict[str, list[str]] = {
         "c'est quoi le numéro du SAMU",
         "urgence vitale",
         "appelez les pompiers",
+        "à l'aide !",
+        "g une barre dans la poitrine et je transpire",
+        "mon mari est par terre il ne bouge plus",
+        "mon pansement est trempé de sang ça coule toujours",
         "après la ponction lombaire j'ai la nuque raide",
         "je ne peux plus uriner",
         "essoufflé d'un coup après l'avion",
@@ -65,6 +69,8 @@ CAUGHT: dict[str, list[str]] = {
         "jpense a me suissider",
         "mon mari parle de mourir",
         "un ami est suicidaire",
+        "jvx plus etre la",
+        "autant que je crève",
         "je me suis scarifiée",
         "j'ai envie de me faire du mal",
         "je veux me tuer, non c'était une blague",
@@ -92,6 +98,8 @@ CAUGHT: dict[str, list[str]] = {
     ],
     "violence": [
         "il me frappe",
+        "il ma frappé",
+        "il m'oblige à coucher avec lui",
         "mon chum me bat",
         "j'ai été violée",
         "mon ex m'a étranglée",
@@ -168,6 +176,9 @@ LEFT_ALONE = [
     "je me bats contre la maladie",
     "je suis bloqué sur la page de réservation",
     "votre site ne répond plus",
+    "à l'aide de quelles cellules ?",
+    "je veux plus être dans votre fichier",
+    "il faut combien de séances, ça aide ?",
     "quel est votre numéro de téléphone ?",
     "le 15 janvier me convient",
     "je m'appelle Marie Poitrine",
@@ -252,9 +263,7 @@ def test_suicide_without_plan_is_not_marked_urgent() -> None:
     assert check("je veux mourir") == RedFlag("R-10", "suicide", "S")
 
 
-@pytest.mark.parametrize(
-    "text", ["je veux mourir, j'ai avalé toute la boîte", "à quoi bon vivre, j'ai mal à la poitrine"]
-)
+@pytest.mark.parametrize("text", ["je veux mourir, j'ai avalé toute la boîte", "à quoi bon vivre, j'ai mal à la poitrine"])
 def test_suicide_beside_a_vital_sign_says_both(text: str) -> None:
     flag = check(text)
     assert flag is not None and flag.family == "suicide" and flag.also_vital
@@ -300,7 +309,7 @@ ADDED = [
 ]
 
 
-@pytest.mark.parametrize(("base", "added"), itertools.product(BASES, ADDED))
+@pytest.mark.parametrize(("base", "added"), list(itertools.product(BASES, ADDED)))
 def test_adding_a_detail_never_lowers_the_level(base: str, added: str) -> None:
     before, after = check(base), check(added.format(base))
     assert before is not None and after is not None
@@ -315,7 +324,7 @@ def _milliseconds(text: str) -> float:
 
 def test_a_message_of_150_characters_takes_less_than_20_ms() -> None:
     everything = [*LEFT_ALONE, *itertools.chain.from_iterable(CAUGHT.values())]
-    messages = [(", ".join(everything[i : i + 8]))[:150] for i in range(0, len(everything) - 8)]
+    messages = [(", ".join(everything[i : i + 8]))[:150] for i in range(len(everything) - 8)]
     for message in messages:
         check(message)
     times = sorted(_milliseconds(message) for message in messages)

@@ -1,0 +1,115 @@
+"""How the booking form reads a message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.booking import DIGRESSION, NOTHING, Reading, Turn, read
+
+GIVEN: dict[str, Any] = {
+    "consent": True,
+    "name": "Camille Laurent",
+    "contact": "+33 6 12 34 56 78 (France)",
+    "windows": "mardi à 15h",
+    "subject": "Le foie",
+    "transcript": "non",
+    "correction": NOTHING,
+    "confirm": None,
+}
+
+
+def answer(asked: str, text: str, intent: str = "inform", confidence: float = 0.4, tries: int = 0) -> Reading:
+    order = list(GIVEN)
+    given = {f: v for f, v in GIVEN.items() if order.index(f) < order.index(asked) or f == "correction"}
+    return read(Turn(asked, text, intent, confidence, given, tries))
+
+
+def test_consent_given() -> None:
+    assert answer("consent", "oui j'accepte", "affirm").values == {"consent": True}
+
+
+def test_consent_refused_ends_the_form() -> None:
+    reading = answer("consent", "non je ne veux pas", "deny")
+    assert reading.stop
+    assert reading.values == {"consent": False}
+
+
+def test_neither_yes_nor_no_to_consent_asks_again() -> None:
+    assert answer("consent", "peut-être", "nlu_fallback").says == ("utter_booking_consent_unclear",)
+
+
+def test_a_question_in_the_middle_is_left_to_its_own_rule() -> None:
+    assert answer("name", "et c'est douloureux l'injection ?", "ask_pain", 0.9) is DIGRESSION
+    assert answer("contact", "combien ça coûte", "ask_cost", 0.9) is DIGRESSION
+    assert answer("windows", "ça dure combien de jours ?", "ask_duration", 0.7) is DIGRESSION
+
+
+def test_a_name_is_a_name_whatever_it_was_mistaken_for() -> None:
+    assert answer("name", "Fatou Diop", "ask_clinic", 0.8).values == {"name": "Fatou Diop"}
+    assert answer("name", "je m'appelle prudence douleur", "ask_pain", 0.8).values == {"name": "Prudence Douleur"}
+
+
+def test_yes_is_not_a_name() -> None:
+    assert answer("name", "oui", "affirm", 0.9).says == ("utter_booking_name_unclear",)
+
+
+def test_cancelling_is_possible_at_every_step() -> None:
+    for asked in GIVEN:
+        assert answer(asked, "finalement j'ai changé d'avis, annulez", "cancel", 0.8) is DIGRESSION, asked
+
+
+def test_a_bad_number_says_what_is_wrong_and_asks_again() -> None:
+    reading = answer("contact", "06 12 34")
+    assert reading.values == {"contact": None}
+    assert reading.says == ("utter_booking_phone_invalid",)
+
+
+def test_the_third_bad_answer_shows_a_way_out() -> None:
+    assert answer("contact", "06 12", tries=2).says == ("utter_booking_phone_invalid", "utter_booking_way_out")
+
+
+def test_unclear_moments_are_kept_as_said_the_second_time() -> None:
+    assert answer("windows", "je ne sais pas trop encore", "nlu_fallback").says == ("utter_booking_windows_unclear",)
+    assert answer("windows", "je ne sais pas trop encore", "nlu_fallback", tries=1).values == {"windows": "je ne sais pas trop encore"}
+
+
+def test_the_next_question_may_be_answered_by_correcting_the_last_one() -> None:
+    reading = answer("subject", "non plutôt 16h", "correct", 0.8)
+    assert reading.values == {"windows": "mardi à 15h, plutôt 16h"}
+    assert reading.says == ("utter_booking_corrected",)
+
+
+@pytest.mark.parametrize(
+    ("said", "field", "value"),
+    [
+        ("non mon numéro est le 06 98 76 54 32", "contact", "+33 6 98 76 54 32 (France)"),
+        ("non, c'est camille@exemple.fr", "contact", "camille@exemple.fr"),
+        ("plutôt jeudi matin", "windows", "plutôt jeudi matin"),
+        ("mon nom c'est Laurent-Petit", "name", "Laurent-Petit"),
+        ("le nom", "name", None),
+        ("le contact n'est pas bon", "contact", None),
+        ("changer l'heure", "windows", None),
+    ],
+)
+def test_any_field_can_be_corrected_at_the_recap(said: str, field: str, value: str | None) -> None:
+    values = answer("confirm", said, "correct", 0.5).values
+    assert field in values
+    assert values[field] == value or (field == "windows" and value and values[field].endswith(value.removeprefix("plutôt ")))
+
+
+def test_no_at_the_recap_asks_what_to_correct() -> None:
+    assert answer("confirm", "non", "deny", 0.9).values == {"correction": None}
+
+
+def test_what_to_correct_is_answered_by_a_fields_name() -> None:
+    assert answer("correction", "le sujet").values == {"correction": NOTHING, "subject": None}
+
+
+def test_yes_at_the_recap_sends() -> None:
+    assert answer("confirm", "oui c'est correct", "affirm", 0.9).values == {"confirm": True}
+
+
+def test_the_health_words_of_a_subject_are_never_kept() -> None:
+    assert answer("subject", "ma sclérose en plaques depuis 2011").values == {"subject": "La neurologie"}

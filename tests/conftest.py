@@ -1,0 +1,30 @@
+"""Fixtures that several folders share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["tests.stack_fixtures"]
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[object]:
+    """A migrated desk database in a real SQLite file."""
+    from desk.db import Database, connect
+    from desk.migrate import migrate
+
+    engine = connect(f"sqlite:///{tmp_path / 'desk.db'}")
+    migrate(engine)
+    yield Database(engine)
+    engine.dispose()
