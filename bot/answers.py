@@ -19,7 +19,13 @@ ROOT = Path(__file__).resolve().parent.parent
 ARTICLES = {
     "msc": "La thérapie par cellules souches mésenchymateuses",
     "foie": "Les cellules souches pour le foie",
+    "autorites": "Hors des articles",
 }
+CALL_BACK = {"title": "Demander à être rappelé", "payload": "/book"}
+# A named disease has one text, whichever of these ways it is asked about.
+SAID_BY_CONDITION = frozenset({"utter_efficacy", "utter_mechanism", "utter_disease", "utter_conditions"})
+FIGURES = {"sixty": "utter_sixty_percent", "thirty_two": "utter_thirty_two_percent"}
+SAID_BY_FIGURE = SAID_BY_CONDITION | {"utter_evidence", "utter_liver_diseases", "utter_liver_causes", "utter_unanswered", "utter_duration", "utter_fallback"}
 
 
 class ContentError(Exception):
@@ -49,9 +55,13 @@ class Content:
         numbers = _yaml(root / "data/facts/emergency_numbers.yml")
         self.number_lines: dict[str, str] = numbers["lignes"]
         self.disclaimers: dict[str, str] = _yaml(root / "data/facts/disclaimers.yml")
+        self.facts.update({f["id"]: {**f, "article": "autorites", "section": f["source"]} for f in _yaml(root / "data/facts/autorites.yml")})
         self.responses: dict[str, list[dict[str, Any]]] = {}
         for path in sorted((root / "data/answers").glob("*.yml")):
-            self.responses.update(_yaml(path)["responses"])
+            found = _yaml(path)["responses"]
+            if twice := found.keys() & self.responses.keys():
+                raise ContentError(f"{path.name}: {', '.join(sorted(twice))} stands in two files")
+            self.responses.update(found)
         for name, variations in self.responses.items():
             for variation in variations:
                 self._check(name, variation.get("metadata", {}))
@@ -69,6 +79,34 @@ class Content:
         kind = str(metadata["kind"])
         complete = with_disclaimer(text.strip(), kind, self.disclaimers, metadata.get("disclaimer"))
         return complete, kind, self.sources(metadata.get("facts", []))
+
+    def resolve(self, name: str, slots: Mapping[str, Any], figure: str | None = None) -> str:
+        """The response that answers a question best, given what the conversation is about.
+
+        Args:
+            name: the response of the question's own rule.
+            slots: ``condition`` and ``scope``.
+            figure: a figure of the articles that the message asks about.
+        """
+        if figure and name in SAID_BY_FIGURE:
+            return FIGURES[figure]
+        if name in SAID_BY_CONDITION and self._speaks_of(slots.get("condition")):
+            return "utter_conditions"
+        if name == "utter_disease" and slots.get("scope") == "liver":
+            return "utter_liver_diseases"
+        return name
+
+    def neighbours(self, name: str) -> list[dict[str, str]]:
+        """Buttons under an answer: its two neighbouring questions, then a human."""
+        metadata = self.responses[name][0]["metadata"]
+        if metadata["kind"] != "answer":
+            return []
+        asked = [{"title": self.responses[n][0]["metadata"]["question"], "payload": f"/{n.replace('utter_', 'ask_', 1)}"} for n in metadata["next"]]
+        return [*asked, CALL_BACK]
+
+    def _speaks_of(self, condition: str | None) -> bool:
+        named = ({c["value"] for c in v.get("condition", [])} for v in self.responses["utter_conditions"])
+        return any(condition in values for values in named)
 
     def sources(self, fact_ids: list[str]) -> list[dict[str, str]]:
         """Article and section of each fact, in order, each once."""

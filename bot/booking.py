@@ -73,7 +73,7 @@ def read(turn: Turn) -> Reading:
     Returns:
         What it does; a bad answer re-asks its field and says why, with a way out after ``PATIENCE`` tries.
     """
-    if turn.intent == "cancel" and (turn.confidence >= SURE or _CANCEL.search(fold(turn.text))):
+    if turn.intent == "red_flag" or _cancels(turn):
         return DIGRESSION
     correction = _correction(turn)
     if correction:
@@ -184,6 +184,16 @@ _CANCEL = re.compile(
     r"\bannul|\blaiss\w* tomber|change d'avis|\bstop\b|\bj'?arrete\b|\babandonn"
     r"|(?:veux|souhaite|voudrais) plus (?:de |du |prendre )?(?:rendez|rdv|etre|cette|consult)|plus besoin|oublie"
 )
+
+
+def _cancels(turn: Turn) -> bool:
+    """Whether the visitor wants out: by the words, or because NLU is sure and the message is no answer to the question."""
+    if turn.intent != "cancel":
+        return False
+    answers = _written_as_a_name(turn.text) if turn.asked == "name" else fields.looks_like_contact(turn.text) or fields.looks_like_windows(turn.text)
+    return bool(_CANCEL.search(fold(turn.text))) or (turn.confidence >= SURE and not answers)
+
+
 _CORRECTS = re.compile(
     r"^non\b.{0,12}\b(?:plutot|c'est|mon|ma|le|la|pas)\b|\bplutot\b|\btrompe\b|\berreur\b|\bcorrig|\bmodifi|\bchang(?:e|er|ez)\b"
     r"|\brectifi|\bpas le bon\b|\bpas la bonne\b"

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from rasa.core.channels.channel import CollectingOutputChannel, InputChannel, UserMessage
-from rasa.shared.core.events import SlotSet
+from rasa.shared.core.constants import ACTION_LISTEN_NAME, ACTION_SESSION_START_NAME
+from rasa.shared.core.events import ActionExecuted, SessionStarted, SlotSet
 from sanic import Blueprint, response
 from sanic.request import Request
 from sanic.response import HTTPResponse
@@ -19,7 +20,7 @@ from sanic.response import HTTPResponse
 from bot.channel_text import as_plain_text
 from bot.tracker_store import ErasableTrackerStore
 
-KEPT_SLOTS = ("scope", "booking_reference")  # what a conversation still needs once its personal data are erased
+KEPT_SLOTS = ("scope", "condition", "booking_reference")  # what a conversation still needs once its personal data are erased
 
 
 class VisitorOutput(CollectingOutputChannel):
@@ -124,5 +125,7 @@ async def forget(agent: Any, conversation_id: str, keep: tuple[str, ...]) -> Non
         store.forget(conversation_id)
         if kept:
             fresh = await agent.processor.get_tracker(conversation_id)
-            fresh.update_with_events(kept, agent.domain)
+            # Rules only match after a session has begun and the assistant is listening.
+            begun = [ActionExecuted(ACTION_SESSION_START_NAME), SessionStarted(), *kept, ActionExecuted(ACTION_LISTEN_NAME)]
+            fresh.update_with_events(begun, agent.domain)
             await agent.tracker_store.save(fresh)

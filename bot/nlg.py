@@ -39,11 +39,17 @@ class GuardedNLG(TemplatedNaturalLanguageGenerator):
             None when the domain has no such response.
         """
         name = _last_answer(tracker) or utter_action if utter_action == FOLLOW_UP else utter_action
-        response = await super().generate(name, tracker, output_channel, **{**self._content.number_lines, **kwargs})
+        entities = {e["entity"]: e["value"] for e in (tracker.latest_message.entities if tracker.latest_message else [])}
+        name = self._content.resolve(name, tracker.current_slot_values(), entities.get("figure"))
+        values = {**self._content.number_lines, "unsaid": entities.get("unsaid") or "ce point", **kwargs}
+        response = await super().generate(name, tracker, output_channel, **values)
         if response is None:
             return None
         text, kind, sources = self._content.finish(response["text"], response["metadata"])
-        return {"text": text, "buttons": response.get("buttons", []), "metadata": {"kind": kind, "sources": sources, "response": name}}
+        buttons = [*response.get("buttons", []), *self._content.neighbours(name)]
+        if tracker.active_loop and kind != "booking":
+            buttons = []  # a question inside the form is answered, and the form goes on
+        return {"text": text, "buttons": buttons, "metadata": {"kind": kind, "sources": sources, "response": name}}
 
 
 def _last_answer(tracker: DialogueStateTracker) -> str | None:

@@ -14,6 +14,7 @@ from desk.chat import conversations as chat
 from desk.chat.rasa import Assistant, AssistantError
 from desk.db import Database, now
 from desk.settings import Settings
+from desk.staff import accounts
 from desk.tickets import service as tickets
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ async def keep_erasing(database: Database, assistant: Assistant, settings: Setti
     while True:
         try:
             await erase_expired(database, assistant, settings)
+            await database.run(accounts.purge_expired)
         except SQLAlchemyError as error:
             logger.error("retention failed: %s", type(error).__name__)
         await asyncio.sleep(EVERY_SECONDS)

@@ -105,7 +105,7 @@ class Turns:
         elif not text.strip():
             replies = [self._own("utter_empty")]
         elif len(text) > LONGEST_TEXT:
-            replies = [self._guarded(text) or self._own("utter_too_long")]
+            replies = [self._red_flag(text) or self._own("utter_too_long")]
         else:
             replies = await self._asked(conversation_id, text, payload)
         stored = await self._database.run(chat.add_replies, conversation_id, [self.exit_check(r) for r in replies], message.seq)
@@ -123,6 +123,10 @@ class Turns:
         """The guard at the desk's own door."""
         finding = inspect(text)
         return self._own(finding.response, {finding.intent: finding.variant}) if finding else None
+
+    def _red_flag(self, text: str) -> Reply | None:
+        finding = inspect(text)
+        return self._guarded(text) if finding and finding.intent == "red_flag" else None
 
     def _own(self, response: str, slots: dict[str, str] | None = None) -> Reply:
         message = self._content.message(response, slots)

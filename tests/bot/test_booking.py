@@ -51,6 +51,15 @@ def test_a_name_is_a_name_whatever_it_was_mistaken_for() -> None:
     assert answer("name", "je m'appelle prudence douleur", "ask_pain", 0.8).values == {"name": "Prudence Douleur"}
 
 
+def test_a_name_that_looks_like_a_wish_to_cancel_is_a_name() -> None:
+    assert answer("name", "Zébulon Cancelier", "cancel", 0.99).values == {"name": "Zébulon Cancelier"}
+
+
+def test_a_red_flag_is_never_an_answer() -> None:
+    for asked in GIVEN:
+        assert answer(asked, "Mal Poitrine", "red_flag", 1.0) is DIGRESSION, asked
+
+
 def test_yes_is_not_a_name() -> None:
     assert answer("name", "oui", "affirm", 0.9).says == ("utter_booking_name_unclear",)
 

@@ -25,7 +25,7 @@ from bot.nlg import GuardedNLG  # noqa: E402
 @pytest.fixture(scope="session")
 def agent() -> Iterator[Any]:
     loaded = rasa_agent.Agent.load(str(train.model_path()), generator=EndpointConfig(type="bot.nlg.GuardedNLG"))
-    yield loaded
+    return loaded
 
 
 def parse(agent: Any, text: str) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def say(page: Page, text: str) -> None:
     page.locator("#input").fill(text)
     page.locator("#input").press("Enter")
     expect(page.locator('.message[data-from="bot"]')).not_to_have_count(before, timeout=20_000)
-    expect(page.locator("#send")).to_be_enabled(timeout=20_000)
+    expect(page.locator("#status.busy")).to_have_count(0, timeout=20_000)
 
 
 def screenshot(page: Page, name: str) -> None:

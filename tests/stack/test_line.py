@@ -124,9 +124,9 @@ def test_a_request_sent_while_the_desk_cannot_write_is_not_said_to_be_received(s
     for said in ("je voudrais un rdv", "oui", "Camille Laurent", "camille@exemple.fr", "mardi", "le foie", "non"):
         visitor.say(said)
     with sqlite3.connect(stack.folder / "desk.db", isolation_level=None) as database:
-        database.execute("ALTER TABLE tickets RENAME TO tickets_away")
+        database.execute("CREATE TRIGGER disk_full BEFORE INSERT ON tickets BEGIN SELECT RAISE(ABORT, 'disk full'); END")
         failed = visitor.say("oui")
-        database.execute("ALTER TABLE tickets_away RENAME TO tickets")
+        database.execute("DROP TRIGGER disk_full")
     assert "n'a pas pu être enregistrée" in failed.text
     assert "Demande reçue" not in failed.text
     assert "Camille Laurent" in visitor.press("essayer").text, "nothing of the form is lost"

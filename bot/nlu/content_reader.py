@@ -1,0 +1,57 @@
+"""Reads what a question is about, and turns a question that no article answers into one that says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rasa.engine.graph import ExecutionContext, GraphComponent
+from rasa.engine.recipes.default_recipe import DefaultV1Recipe
+from rasa.engine.storage.resource import Resource
+from rasa.engine.storage.storage import ModelStorage
+from rasa.nlu.extractors.extractor import EntityExtractorMixin
+from rasa.shared.nlu.constants import ENTITIES, INTENT, TEXT
+from rasa.shared.nlu.training_data.message import Message
+
+from bot.scope import about
+from bot.silence import unsaid
+
+SOURCE = "ContentReader"
+UNANSWERED = "ask_unanswered"
+
+
+@DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.ENTITY_EXTRACTOR, is_trainable=False)
+class ContentReader(GraphComponent, EntityExtractorMixin):
+    """Adds the entities ``scope``, ``condition``, ``figure`` and ``unsaid``; corrects the intent where ``unsaid`` is found."""
+
+    @staticmethod
+    def required_packages() -> list[str]:
+        """Nothing beyond the project's own requirements."""
+        return []
+
+    @classmethod
+    def create(cls, config: dict[str, Any], model_storage: ModelStorage, resource: Resource, execution_context: ExecutionContext) -> ContentReader:
+        """A component without configuration or state."""
+        return cls()
+
+    def process(self, messages: list[Message]) -> list[Message]:
+        """Reads each message; texts of buttons are left alone."""
+        for message in messages:
+            text = message.get(TEXT) or ""
+            if text and not text.startswith("/"):
+                _read(message, text)
+        return messages
+
+
+def _read(message: Message, text: str) -> None:
+    intent = (message.get(INTENT) or {}).get("name") or ""
+    named = about(text)
+    found = {"scope": named.scope, "condition": named.condition, "figure": named.figure}
+    # Only questions of content can be beyond it: a request, an advice to decline or an answer to the form stay what they are.
+    if (intent.startswith("ask_") and intent not in ("ask_bot", "ask_privacy", "ask_status")) or intent in ("follow_up", "out_of_scope", "nlu_fallback"):
+        found["unsaid"] = unsaid(text, intent)
+        if found["unsaid"]:
+            silent = {"name": UNANSWERED, "confidence": 1.0}
+            message.set(INTENT, silent, add_to_output=True)
+            message.set("intent_ranking", [silent, *message.get("intent_ranking", [])], add_to_output=True)
+    entities = [{"entity": name, "value": value, "start": 0, "end": 0, "extractor": SOURCE} for name, value in found.items() if value]
+    message.set(ENTITIES, [*message.get(ENTITIES, []), *entities], add_to_output=True)

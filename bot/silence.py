@@ -1,0 +1,42 @@
+"""What the articles do not speak of, by its name (``data/facts/silence.yml``). No Rasa import."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import yaml
+
+from bot.lexicon import Lexicon
+from bot.scope import ANY, LIVER, about
+
+FILE = Path(__file__).resolve().parent.parent / "data/facts/silence.yml"
+# Questions that a disease may be the subject of; « le prix si on a du diabète » is still a question about the price.
+ABOUT_A_DISEASE = frozenset(
+    "ask_conditions ask_efficacy ask_disease ask_mechanism ask_definition ask_limits ask_timeline ask_duration ask_evidence ask_complement follow_up "
+    "ask_eligibility ask_liver_diseases ask_liver_causes out_of_scope nlu_fallback inform ask_cancer".split()
+)
+
+
+def unsaid(text: str, intent: str) -> str | None:
+    """What a question asks that no article answers.
+
+    Args:
+        text: the visitor's message.
+        intent: what NLU took it for.
+
+    Returns:
+        The subject's French name (« le remboursement et les assurances »), or None.
+    """
+    subjects, diseases = _lexicons()
+    found = subjects.find(text)
+    if found or intent not in ABOUT_A_DISEASE:
+        return found
+    named = about(text)
+    return diseases.find(text) if named.condition in (None, ANY) and named.scope != LIVER else None
+
+
+@lru_cache(maxsize=1)
+def _lexicons() -> tuple[Lexicon, Lexicon]:
+    data = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    return tuple(Lexicon((e["nom"], e["mots"]) for e in data[part]) for part in ("sujets", "maladies"))  # type: ignore[return-value]
