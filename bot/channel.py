@@ -18,6 +18,8 @@ from sanic.request import Request
 from sanic.response import HTTPResponse
 
 from bot.channel_text import as_plain_text
+from bot.nlu.clauses import clauses
+from bot.nlu.intent_classifier import ALSO_ASKED, is_answered
 from bot.tracker_store import ErasableTrackerStore
 
 KEPT_SLOTS = ("scope", "condition", "booking_reference")  # what a conversation still needs once its personal data are erased
@@ -87,6 +89,8 @@ class VisitorChannel(InputChannel):
             text = body["payload"] if body.get("payload") else as_plain_text(body["text"])
             output = VisitorOutput()
             await on_new_message(UserMessage(text, output, conversation_id, input_channel=self.name()))
+            for intent in await further_questions(request.app.ctx.agent, conversation_id, text):
+                await on_new_message(UserMessage(f"/{intent}", output, conversation_id, input_channel=self.name()))
             return response.json({"messages": output.messages})
 
         @routes.delete("/conversations/<conversation_id>")
@@ -107,6 +111,17 @@ class VisitorChannel(InputChannel):
 
     def _allowed(self, request: Request) -> bool:
         return hmac.compare_digest((request.token or "").encode(), self._secret.encode())
+
+
+async def further_questions(agent: Any, conversation_id: str, text: str) -> list[str]:
+    """Intents of the second and third question of a message; none inside the form, which waits for one answer at a time."""
+    if not clauses(text):
+        return []
+    tracker = await agent.tracker_store.retrieve(conversation_id)
+    if tracker is None or tracker.active_loop or tracker.latest_message is None or tracker.latest_message.text != text:
+        return []
+    first = tracker.latest_message.intent.get("name")
+    return [intent for intent in tracker.latest_message.parse_data.get(ALSO_ASKED, []) if intent != first and is_answered(str(first))]
 
 
 async def forget(agent: Any, conversation_id: str, keep: tuple[str, ...]) -> None:

@@ -62,6 +62,11 @@ def about(text: str) -> About:
     return About(None, ANY if _WHICH.search(words) else None, figure)
 
 
+def without_diseases(text: str) -> str:
+    """The folded text with one word in place of every disease, so that none of them decides what a question asks."""
+    return _conditions()[0].replaced(text, "maladie")
+
+
 @lru_cache(maxsize=1)
 def _conditions() -> tuple[Lexicon, dict[str, str]]:
     entries: list[dict[str, Any]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))

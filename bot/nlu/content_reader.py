@@ -12,11 +12,12 @@ from rasa.nlu.extractors.extractor import EntityExtractorMixin
 from rasa.shared.nlu.constants import ENTITIES, INTENT, TEXT
 from rasa.shared.nlu.training_data.message import Message
 
-from bot.scope import about
+from bot.scope import ANY, about
 from bot.silence import unsaid
 
 SOURCE = "ContentReader"
 UNANSWERED = "ask_unanswered"
+DOUBT = 0.15  # chance of a personal question from which a disease alone is no longer answered
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.ENTITY_EXTRACTOR, is_trainable=False)
@@ -42,6 +43,10 @@ class ContentReader(GraphComponent, EntityExtractorMixin):
         return messages
 
 
+def _chance(message: Message, intent: str) -> float:
+    return next((float(r["confidence"]) for r in message.get("intent_ranking", []) if r["name"] == intent), 0.0)
+
+
 def _read(message: Message, text: str) -> None:
     intent = (message.get(INTENT) or {}).get("name") or ""
     named = about(text)
@@ -53,5 +58,8 @@ def _read(message: Message, text: str) -> None:
             silent = {"name": UNANSWERED, "confidence": 1.0}
             message.set(INTENT, silent, add_to_output=True)
             message.set("intent_ranking", [silent, *message.get("intent_ranking", [])], add_to_output=True)
+    if intent == "nlu_fallback" and not found.get("unsaid") and named.condition not in (None, ANY) and _chance(message, "personal_advice") < DOUBT:
+        # Nothing was understood but the disease: what the article says of it is the best answer there is.
+        message.set(INTENT, {"name": "ask_conditions", "confidence": 1.0}, add_to_output=True)
     entities = [{"entity": name, "value": value, "start": 0, "end": 0, "extractor": SOURCE} for name, value in found.items() if value]
     message.set(ENTITIES, [*message.get(ENTITIES, []), *entities], add_to_output=True)

@@ -22,9 +22,18 @@ from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from bot.guard.normalise import fold
+from bot.nlu.clauses import clauses
+from bot.scope import without_diseases
 
 RANKING_LENGTH = 10
+Ranking = list[dict[str, Any]]
+ALSO_ASKED = "also_asked"  # parse data: intents of further questions in the same message, in order
+NOTHING_SAID = "nlu_fallback"  # for a message without a letter or digit
+SIGNS = {"👍": "ok", "👌": "ok", "✅": "oui", "👎": "non", "❌": "non", "🙏": "merci", "❤": "merci"}
+MOST_QUESTIONS = 3
+# Intents that an article answers; the others (who are you, my request, what no article says) are never a second question.
+NOT_ANSWERED = frozenset({"ask_bot", "ask_privacy", "ask_status", "ask_unanswered"})
+CLEAR = 0.6  # confidence from which a part of a message is a question of its own
 # Types that scikit-learn's fitted objects hold and skops does not know as safe by itself. Anything else refuses to load.
 TRUSTED_TYPES = ["numpy.dtype", "scipy.sparse._csr.csr_matrix"]
 
@@ -80,7 +89,7 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
     def train(self, training_data: TrainingData) -> Resource:
         """Fits on every example that has a text and an intent, and stores the result."""
         examples = [e for e in training_data.intent_examples if e.get(INTENT) and e.get(TEXT)]
-        texts = [fold(e.get(TEXT)) for e in examples]
+        texts = [without_diseases(e.get(TEXT)) for e in examples]
         self._vectorizer = TfidfVectorizer(
             analyzer="char_wb",
             ngram_range=(self._config["min_ngram"], self._config["max_ngram"]),
@@ -100,18 +109,30 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
         """Sets ``intent`` and ``intent_ranking`` (best first, confidences in 0..1) on each message."""
         if self._regression is None or not messages:
             return messages
-        originals = [m.get(TEXT) or "" for m in messages]
-        chances = self._regression.predict_proba(self._features([fold(t) for t in originals], originals))
-        for message, row in zip(messages, chances):
-            best = np.argsort(row)[::-1][:RANKING_LENGTH]
-            ranking = [{"name": str(self._regression.classes_[i]), "confidence": float(row[i])} for i in best]
+        for message in messages:
+            text = spoken(message.get(TEXT) or "")
+            if not any(c.isalnum() for c in text):
+                message.set("intent", {"name": NOTHING_SAID, "confidence": 1.0}, add_to_output=True)
+                continue
+            parts = clauses(text)
+            whole, *rankings = self._rankings([text, *parts])
+            ranking, also = choose(whole, rankings)
             message.set("intent", ranking[0], add_to_output=True)
             message.set("intent_ranking", ranking, add_to_output=True)
+            if also:
+                message.set(ALSO_ASKED, also, add_to_output=True)
         return messages
 
     def process_training_data(self, training_data: TrainingData) -> TrainingData:
         """Leaves the training data as it is: no later component learns from predictions."""
         return training_data
+
+    def _rankings(self, texts: list[str]) -> list[Ranking]:
+        assert self._regression is not None
+        chances = self._regression.predict_proba(self._features([without_diseases(t) for t in texts], texts))
+        best = np.argsort(chances, axis=1)[:, ::-1][:, :RANKING_LENGTH]
+        names = self._regression.classes_
+        return [[{"name": str(names[i]), "confidence": float(row[i])} for i in order] for row, order in zip(chances, best)]
 
     def _features(self, folded: list[str], originals: list[str]) -> csr_matrix:
         """One row a text: TF-IDF columns of the folded text, then the encoder's 512 of the text as written."""
@@ -121,6 +142,39 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
             return ngrams
         meaning = self._config["encoder_weight"] * np.atleast_2d(self._encoder.encode(originals)).astype(np.float64)
         return hstack([ngrams, csr_matrix(meaning)], format="csr")
+
+
+def spoken(text: str) -> str:
+    """The text with the signs that people answer with put into words."""
+    for sign, word in SIGNS.items():
+        text = text.replace(sign, f" {word} ")
+    return text.strip()
+
+
+def is_answered(intent: str) -> bool:
+    """Whether an intent is a question to the articles."""
+    return intent.startswith("ask_") and intent not in NOT_ANSWERED
+
+
+def choose(whole: Ranking, parts: list[Ranking]) -> tuple[Ranking, list[str]]:
+    """Decides what a message asks, given the rankings of the whole and of its clauses.
+
+    Args:
+        whole: ranking of the whole message, best first.
+        parts: rankings of its clauses, in order.
+
+    Returns:
+        The ranking of the first question, and the intents of the others. A request, an advice or a red flag told by the whole
+        is never split into harmless questions.
+    """
+    if not parts or not whole[0]["name"].startswith("ask_"):
+        return whole, []
+    clear = [r for r in parts if r[0]["confidence"] >= CLEAR and is_answered(r[0]["name"])]
+    asked = list(dict.fromkeys(r[0]["name"] for r in clear))
+    if len(asked) >= 2:
+        return next(r for r in clear if r[0]["name"] == asked[0]), asked[1:MOST_QUESTIONS]
+    best = max(clear, key=lambda r: float(r[0]["confidence"]), default=whole)
+    return (best if best[0]["confidence"] > whole[0]["confidence"] else whole), []
 
 
 def _load_encoder() -> Any:

@@ -1,0 +1,34 @@
+"""Cuts a message into the clauses that may each be a question. No Rasa import."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+SHORT = 200  # characters up to which commas and « et » may separate questions; longer messages tell stories
+_SENTENCES = re.compile(r"(?<=[?!.…])\s+|\n+")
+_JOINTS = re.compile(r",\s*|\s+et\s+(?:puis\s+|aussi\s+)?|\s+puis\s+|\s*;\s*", re.IGNORECASE)
+_LONG_ENOUGH = 2  # words
+
+
+def clauses(text: str) -> list[str]:
+    """The parts of a message that may be questions of their own, in order; empty where it is one clause.
+
+    In a long message only its questions count, and its last sentence where it has none.
+
+    >>> clauses("c'est quoi les effets secondaires, et ça fait mal ou pas ?")
+    ["c'est quoi les effets secondaires", 'et ça fait mal ou pas ?']
+    """
+    sentences = [s.strip() for s in _SENTENCES.split(text) if s and s.strip()]
+    asked = [s for s in sentences if s.endswith("?")]
+    if len(text) > SHORT:
+        return asked[-3:] or sentences[-1:]
+    parts = [p.strip() for s in (asked or sentences) for p in _cut(s)]
+    parts = [p for p in parts if len(p.split()) >= _LONG_ENOUGH]
+    return parts if len(parts) > 1 or (len(sentences) > 1 and asked) else []
+
+
+def _cut(sentence: str) -> list[str]:
+    """At joints, the « et » kept with what follows, as people write it alone (« et ça fait mal ? »)."""
+    cuts = [0, *(m.start() for m in _JOINTS.finditer(sentence)), len(sentence)]
+    return [sentence[a:b].lstrip(" ,;") for a, b in pairwise(cuts)]
