@@ -3,7 +3,7 @@ PYTHON ?= python3
 BOT := .venvs/bot/bin/python
 DESK := .venvs/desk/bin/python
 
-.PHONY: run test train lint staff conversations environments
+.PHONY: run test train lint staff content environments
 
 run: environments train
 	@exec $(DESK) -m desk run --model "$$($(BOT) -m bot.train --path)" --bot-python $(BOT)
@@ -26,6 +26,9 @@ lint:
 staff: environments
 	@test -n "$(NAME)" || { echo "usage: make staff NAME=your-name"; exit 2; }
 	@$(DESK) -m desk staff add "$(NAME)"
+
+content: environments
+	@$(DESK) -m desk content
 
 environments:
 	@$(PYTHON) tools/environments.py bot desk

@@ -23,7 +23,8 @@ ARTICLES = {
 }
 CALL_BACK = {"title": "Demander à être rappelé", "payload": "/book"}
 # A named disease has one text, whichever of these ways it is asked about.
-SAID_BY_CONDITION = frozenset({"utter_efficacy", "utter_mechanism", "utter_disease", "utter_conditions"})
+SAID_BY_CONDITION = frozenset({"utter_efficacy", "utter_mechanism", "utter_disease", "utter_conditions", "utter_liver_diseases"})
+RECOVERY_FROM = ("utter_recovery", "avc")  # « la récupération après un AVC » is about the disease, not about the treatment's aftermath
 FIGURES = {"sixty": "utter_sixty_percent", "thirty_two": "utter_thirty_two_percent"}
 SAID_BY_FIGURE = SAID_BY_CONDITION | {"utter_evidence", "utter_liver_diseases", "utter_liver_causes", "utter_unanswered", "utter_duration", "utter_fallback"}
 
@@ -90,7 +91,7 @@ class Content:
         """
         if figure and name in SAID_BY_FIGURE:
             return FIGURES[figure]
-        if name in SAID_BY_CONDITION and self._speaks_of(slots.get("condition")):
+        if (name in SAID_BY_CONDITION and self._speaks_of(slots.get("condition"))) or (name, slots.get("condition")) == RECOVERY_FROM:
             return "utter_conditions"
         if name == "utter_disease" and slots.get("scope") == "liver":
             return "utter_liver_diseases"

@@ -237,7 +237,7 @@ def _kind_of_value(turn: Turn) -> str | None:
         return "contact"
     if fields.looks_like_windows(turn.text) and turn.asked != "windows":
         return "windows"
-    return None
+    return "name" if re.search(r"(?:[Cc]['’]est|m['’]appelle)\s+[A-ZÀ-Ý]\w", turn.text) else None
 
 
 def _new_value(named: str, turn: Turn) -> str | None:
@@ -260,7 +260,7 @@ def _new_value(named: str, turn: Turn) -> str | None:
         words = re.sub(r"(?i)^(?:est|c['’]est|s['’][ée]crit|autrement)\s*", "", after[1]) if after else ""
         if not words or re.search(r"(?i)\b(?:pas|faux|fausse|mal|bon|erreur|corriger|changer)\b", words):
             return None
-        return fields.parse_name(words)
+        return fields.parse_name(words.split(",")[0])
     return None
 
 

@@ -217,9 +217,11 @@ def parse_windows(text: str) -> str:
     for day, number, month in _DATE.findall(folded):
         if not _exists(int(day), int(number) if number else _MONTHS.index(month) + 1):
             raise FieldError("windows_impossible")
-    if not looks_like_windows(words):
+    # Only what speaks of time is kept: health has no place in this field.
+    kept = ", ".join(clause.strip() for clause in re.split(r"[,;.](?!\d)|\s(?:car|parce que|mais j|et j)", words) if looks_like_windows(clause))
+    if not kept:
         raise FieldError("windows_unclear")
-    return words[:LONGEST_WINDOWS]
+    return kept[:LONGEST_WINDOWS]
 
 
 def _exists(day: int, month: int) -> bool:

@@ -38,8 +38,10 @@ class GuardedNLG(TemplatedNaturalLanguageGenerator):
         Returns:
             None when the domain has no such response.
         """
-        name = _last_answer(tracker) or utter_action if utter_action == FOLLOW_UP else utter_action
         entities = {e["entity"]: e["value"] for e in (tracker.latest_message.entities if tracker.latest_message else [])}
+        name = utter_action
+        if name == FOLLOW_UP:
+            name = _last_answer(tracker) or ("utter_conditions" if "condition" in entities else FOLLOW_UP)
         name = self._content.resolve(name, tracker.current_slot_values(), entities.get("figure"))
         values = {**self._content.number_lines, "unsaid": entities.get("unsaid") or "ce point", **kwargs}
         response = await super().generate(name, tracker, output_channel, **values)

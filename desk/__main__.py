@@ -1,12 +1,13 @@
-"""``python -m desk run | serve | migrate | staff add NAME``."""
+"""``python -m desk run | serve | migrate | content | staff add NAME``."""
 
 from __future__ import annotations
 
 import argparse
 import getpass
 import sys
+from pathlib import Path
 
-from desk.settings import Settings, SettingsError, load_settings
+from desk.settings import ROOT, Settings, SettingsError, load_settings
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -18,6 +19,8 @@ def main(argv: list[str] | None = None) -> int:
     run.add_argument("--bot-python", required=True, help="Python of the environment that Rasa is installed in")
     commands.add_parser("serve", help="serve the desk alone")
     commands.add_parser("migrate", help="bring the database to the present schema")
+    content = commands.add_parser("content", help="write one page with every answer, its facts and review state")
+    content.add_argument("--out", type=Path, default=ROOT / "var/content")
     staff = commands.add_parser("staff", help="staff accounts").add_subparsers(dest="staff_command", required=True)
     add = staff.add_parser("add", help="add an account; the password is asked, or read from standard input")
     add.add_argument("name")
@@ -36,6 +39,8 @@ def main(argv: list[str] | None = None) -> int:
         return _serve(settings)
     if args.command == "migrate":
         return _migrate(settings)
+    if args.command == "content":
+        return _write_content(args.out)
     return _add_staff(settings, args.name, args.role)
 
 
@@ -63,6 +68,15 @@ def _migrate(settings: Settings) -> int:
     engine = connect(str(settings.database_url))
     migrate(engine)
     engine.dispose()
+    return 0
+
+
+def _write_content(folder: Path) -> int:
+    from bot.answers import Content
+    from desk.content_page import write
+
+    for path in write(folder, Content()):
+        print(path)
     return 0
 
 

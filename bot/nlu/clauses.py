@@ -24,8 +24,8 @@ def clauses(text: str) -> list[str]:
     if len(text) > SHORT:
         return asked[-3:] or sentences[-1:]
     parts = [p.strip() for s in (asked or sentences) for p in _cut(s)]
-    parts = [p for p in parts if len(p.split()) >= _LONG_ENOUGH]
-    return parts if len(parts) > 1 or (len(sentences) > 1 and asked) else []
+    parts = [p for p in parts if len(re.findall(r"\w+", p)) >= _LONG_ENOUGH]
+    return parts if len(parts) > 1 or len(sentences) > 1 else []
 
 
 def _cut(sentence: str) -> list[str]:

@@ -52,7 +52,7 @@ def _read(message: Message, text: str) -> None:
     named = about(text)
     found = {"scope": named.scope, "condition": named.condition, "figure": named.figure}
     # Only questions of content can be beyond it: a request, an advice to decline or an answer to the form stay what they are.
-    if (intent.startswith("ask_") and intent not in ("ask_bot", "ask_privacy", "ask_status")) or intent in ("follow_up", "out_of_scope", "nlu_fallback"):
+    if (intent.startswith("ask_") and intent not in ("ask_bot", "ask_status")) or intent in ("follow_up", "out_of_scope", "nlu_fallback"):
         found["unsaid"] = unsaid(text, intent)
         if found["unsaid"]:
             silent = {"name": UNANSWERED, "confidence": 1.0}

@@ -32,8 +32,9 @@ NOTHING_SAID = "nlu_fallback"  # for a message without a letter or digit
 SIGNS = {"👍": "ok", "👌": "ok", "✅": "oui", "👎": "non", "❌": "non", "🙏": "merci", "❤": "merci"}
 MOST_QUESTIONS = 3
 # Intents that an article answers; the others (who are you, my request, what no article says) are never a second question.
+POLITE = frozenset({"greet", "thank", "goodbye", "affirm", "inform"})  # « merci, et c'est où ? » is a question
 NOT_ANSWERED = frozenset({"ask_bot", "ask_privacy", "ask_status", "ask_unanswered"})
-CLEAR = 0.6  # confidence from which a part of a message is a question of its own
+CLEAR = 0.5  # confidence from which a part of a message is a question of its own
 # Types that scikit-learn's fitted objects hold and skops does not know as safe by itself. Anything else refuses to load.
 TRUSTED_TYPES = ["numpy.dtype", "scipy.sparse._csr.csr_matrix"]
 
@@ -167,14 +168,15 @@ def choose(whole: Ranking, parts: list[Ranking]) -> tuple[Ranking, list[str]]:
         The ranking of the first question, and the intents of the others. A request, an advice or a red flag told by the whole
         is never split into harmless questions.
     """
-    if not parts or not whole[0]["name"].startswith("ask_"):
+    if not parts or not (whole[0]["name"].startswith("ask_") or whole[0]["name"] in POLITE):
         return whole, []
     clear = [r for r in parts if r[0]["confidence"] >= CLEAR and is_answered(r[0]["name"])]
     asked = list(dict.fromkeys(r[0]["name"] for r in clear))
     if len(asked) >= 2:
         return next(r for r in clear if r[0]["name"] == asked[0]), asked[1:MOST_QUESTIONS]
     best = max(clear, key=lambda r: float(r[0]["confidence"]), default=whole)
-    return (best if best[0]["confidence"] > whole[0]["confidence"] else whole), []
+    surer = best[0]["confidence"] > whole[0]["confidence"] or whole[0]["name"] in POLITE
+    return (best if surer else whole), []
 
 
 def _load_encoder() -> Any:

@@ -163,3 +163,7 @@ def test_a_no_is_a_no(written: str) -> None:
 @pytest.mark.parametrize("written", ["mardi", "Fatou Diop", "combien ça coûte ?", ""])
 def test_anything_else_is_neither(written: str) -> None:
     assert fields.parse_yes_no(written) is None
+
+
+def test_health_said_beside_a_wished_moment_is_not_kept() -> None:
+    assert fields.parse_windows("le matin, j'ai une cirrhose stade Child B avec MELD 14") == "le matin"

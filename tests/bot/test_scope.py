@@ -1,0 +1,71 @@
+"""What a message is about, and what no article speaks of."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.nlu.clauses import clauses
+from bot.scope import about, without_diseases
+from bot.silence import unsaid
+
+
+@pytest.mark.parametrize(
+    ("text", "scope", "condition"),
+    [
+        ("cé koi une cirose", "liver", "cirrhose"),
+        ("g la sep", "general", "sep"),
+        ("maladie de parkinsson", "general", "parkinson"),
+        ("FOIE GRAS", "liver", "steatose"),
+        ("un acident vasculaire", "general", "avc"),
+        ("et pour le foie ?", "liver", "any"),
+        ("et en général ?", "general", "any"),
+        ("quelles maladies ?", None, "any"),
+        ("combien ça coûte", None, None),
+        ("une fois par an", None, None),
+        ("mon arthrose, et mon foie ?", "liver", "any"),
+        ("sclérose latérale amyotrophique", "general", "any"),
+    ],
+)
+def test_a_message_names_its_disease_whatever_the_spelling(text: str, scope: str | None, condition: str | None) -> None:
+    assert (about(text).scope, about(text).condition) == (scope, condition)
+
+
+def test_a_figure_of_the_articles_is_recognised() -> None:
+    assert about("60 % de réussite sur la cirrhose, c'est vrai ?").figure == "sixty"
+    assert about("combien de gens ont la stéatose dans le monde").figure == "thirty_two"
+    assert about("j'ai 60 ans").figure is None
+
+
+def test_diseases_do_not_decide_what_a_question_asks() -> None:
+    assert without_diseases("ça marche pour la cirrhose ?") == without_diseases("ça marche pour la polyarthrite rhumatoïde ?")
+
+
+@pytest.mark.parametrize(
+    ("text", "intent", "subject"),
+    [
+        ("La RAMQ couvre-tu une partie ?", "ask_cost", "le remboursement et les assurances"),
+        ("vous traitez l'autisme ?", "ask_conditions", "l'autisme"),
+        ("le prix si j'ai du diabète", "ask_cost", None),
+        ("du diabète et une cirrhose, ça aide ?", "ask_conditions", None),
+        ("est-ce que ça fait mal ?", "ask_pain", None),
+    ],
+)
+def test_the_silence_list_is_known_by_name(text: str, intent: str, subject: str | None) -> None:
+    assert unsaid(text, intent) == subject
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("Ça fait mal ? Et combien ça coûte ?", ["Ça fait mal ?", "Et combien ça coûte ?"]),
+        ("merci !! et c'est où exactement", ["et c'est où exactement"]),
+        ("est-ce que ça fait mal ?", []),
+    ],
+)
+def test_a_message_is_cut_where_a_second_question_begins(text: str, parts: list[str]) -> None:
+    assert clauses(text) == parts
+
+
+def test_a_long_story_is_read_by_its_question() -> None:
+    story = "Je travaille en usine depuis vingt ans. " * 8 + "Combien de jours faut-il pour récupérer ? Merci d'avance."
+    assert clauses(story) == ["Combien de jours faut-il pour récupérer ?"]
