@@ -12,6 +12,8 @@ import yaml
 from tests.stack_client import Reply, Stack
 
 HERE = Path(__file__).resolve().parent
+# Cases that fail today, each to be mended in its mechanism. One that passes must leave the list.
+KNOWN_MISSES = set((HERE / "known_misses.txt").read_text(encoding="utf-8").splitlines())
 DISCLAIMER = re.compile(r"ne remplace pas l'avis d'un médecin")
 DISCLAIMED = {"answer", "advice", "emergency", "fallback", "language"}
 FLAGS = re.IGNORECASE | re.DOTALL
@@ -22,7 +24,9 @@ def cases() -> list[Any]:
     for path in sorted(HERE.glob("*.yml")):
         for number, case in enumerate(yaml.safe_load(path.read_text(encoding="utf-8")), 1):
             turns = case["visitor"] if isinstance(case["visitor"], list) else [case["visitor"]]
-            found.append(pytest.param(case, turns, id=f"{path.stem}-{number:03d} {str(turns[-1])[:50]}"))
+            known = f"{path.stem}: {turns[-1]}" in KNOWN_MISSES
+            marks = [pytest.mark.xfail(strict=True, reason="known miss")] if known else []
+            found.append(pytest.param(case, turns, marks=marks, id=f"{path.stem}-{number:03d} {str(turns[-1])[:50]}"))
     return found
 
 
