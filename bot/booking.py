@@ -23,6 +23,9 @@ SURE = 0.55  # confidence from which an intent is believed against the question 
 # Intents that answer the form itself; any other one is a digression, answered by its own rule before the form goes on.
 FORM_INTENTS = frozenset({"affirm", "deny", "inform", "correct", "book", "nlu_fallback"})
 
+# What NLU says of names it never met (« kevin martin »): no reason to think that a question was asked.
+SAID_OF_NAMES = frozenset({"out_of_scope", "ask_unanswered", "foreign_language"})
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -104,9 +107,11 @@ def _consent(turn: Turn) -> Reading:
 
 
 def _name(turn: Turn) -> Reading:
-    if _is_question(turn) and not _written_as_a_name(turn.text):
+    if turn.intent not in SAID_OF_NAMES and _is_question(turn) and not _written_as_a_name(turn.text):
         return DIGRESSION
-    if turn.intent in ("affirm", "deny") and fields.parse_yes_no(turn.text) is not None:
+    if turn.intent in SAID_OF_NAMES and _asks(turn.text):
+        return DIGRESSION
+    if fields.parse_yes_no(turn.text) is not None or fields.looks_like_contact(turn.text) or fields.looks_like_windows(turn.text):
         raise fields.FieldError("name_unclear")
     return Reading({"name": fields.parse_name(turn.text)})
 

@@ -19,7 +19,9 @@ DetectorFactory.seed = 0  # the same message is always read the same way
 FUNCTION_WORDS = {
     "fr": "le les des du un une et est sont je j tu il elle nous vous ils c ce cette ca sa mon ma mes votre vos pour avec dans sur qui que quoi "
     "quel quelle quels comment combien pourquoi quand ou pas plus oui bonjour bonsoir salut merci svp au aux suis ai avez avoir etre fait faire "
-    "peut puis veux voudrais prix rdv douleur foie cellules souches traitement mais donc chez y a de la l d qu n s",
+    "non nan si me te se en on y eux leur lui moi toi cet ces aussi bien tres trop encore jamais toujours rien tout tous toute sans sous entre "
+    "apres avant depuis jour mois an ans fois general peut puis veux voudrais prix rdv "
+    "douleur foie cellules souches traitement mais donc chez y a de la l d qu n s",
     "en": "the and is are of to you your what how much does do i my with for this have can would it in was there please hello hi thanks thank where when who",
     "de": "der die das und ist sind ich sie wie viel kostet mein meine mit fur was haben kann bitte hallo guten tag danke wo nicht eine einen zu auf",
     "es": "el los las y es son yo usted como cuanto cuesta mi con para que tengo puede por favor hola gracias donde tratan una del hay quiero",
@@ -33,6 +35,21 @@ FUNCTION_WORDS = {
 _WORDS = {language: frozenset(words.split()) for language, words in FUNCTION_WORDS.items()}
 # What French has too is no evidence for another language.
 _FOREIGN = {language: words - _WORDS["fr"] for language, words in _WORDS.items() if language != "fr"}
+# What a visitor may write alone, in a language that is surely not French.
+_GREETINGS = {
+    word: language
+    for language, words in {
+        "de": "hallo danke bitte",
+        "es": "hola gracias buenas",
+        "it": "buongiorno buonasera grazie salve",
+        "pt": "ola obrigado obrigada",
+        "nl": "dank bedankt",
+        "sr": "zdravo hvala molim",
+        "ro": "multumesc buna",
+        "tr": "merhaba tesekkurler tesekkur",
+    }.items()
+    for word in words.split()
+}
 _LOANS = frozenset("hello hi ciao thanks ok".split())  # French people write these too
 
 
@@ -53,8 +70,10 @@ def foreign_language(text: str) -> str | None:
     scores = {name: sum(w in foreign for w in words) for name, foreign in _FOREIGN.items()}
     best = max(scores, key=lambda name: scores[name])
     evidence = scores[best] - (1 if len(words) > 2 and any(w in _LOANS for w in words) else 0)
-    if (evidence >= 2 and evidence > french) or (evidence == len(words) == 1 and words[0] not in _LOANS):
+    if evidence >= 2 and evidence > french:
         return best
+    if len(words) == 1:
+        return _GREETINGS.get(words[0])
     if len(text.strip()) >= LONG_ENOUGH and french <= len(words) // 8:
         return _detected(text)
     return None

@@ -6,6 +6,7 @@ encoder (measured in ``docs/decisions.md``); here TF-IDF and encoder are scaled 
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -146,7 +147,8 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
 
 
 def spoken(text: str) -> str:
-    """The text with the signs that people answer with put into words."""
+    """The text without markup, and with the signs that people answer with put into words."""
+    text = re.sub(r"<[^<>]{1,200}>", " ", text)
     for sign, word in SIGNS.items():
         text = text.replace(sign, f" {word} ")
     return text.strip()

@@ -55,6 +55,15 @@ def test_a_name_that_looks_like_a_wish_to_cancel_is_a_name() -> None:
     assert answer("name", "Zébulon Cancelier", "cancel", 0.99).values == {"name": "Zébulon Cancelier"}
 
 
+def test_a_name_in_small_letters_that_nlu_never_met_is_a_name() -> None:
+    assert answer("name", "kevin martin", "out_of_scope", 0.9).values == {"name": "Kevin Martin"}
+
+
+@pytest.mark.parametrize("said", ["0612345678", "n'importe quand", "non", "mardi matin"])
+def test_what_answers_another_question_is_no_name(said: str) -> None:
+    assert answer("name", said, "inform", 0.5).says == ("utter_booking_name_unclear",)
+
+
 def test_a_red_flag_is_never_an_answer() -> None:
     for asked in GIVEN:
         assert answer(asked, "Mal Poitrine", "red_flag", 1.0) is DIGRESSION, asked
