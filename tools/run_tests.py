@@ -44,10 +44,13 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def step(name: str, command: list[str], environment: dict[str, str] | None = None) -> tuple[str, bool, float]:
+def step(name: str, command: list[str], environment: dict[str, str] | None = None, quiet: bool = False) -> tuple[str, bool, float]:
+    """Runs one command; a quiet one is heard only when it fails (Rasa says much that means nothing)."""
     print(f"\n== {name}", flush=True)
     started = time.monotonic()
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **(environment or {})}, check=False)
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **(environment or {})}, check=False, capture_output=quiet, text=True)
+    if quiet and done.returncode:
+        print((done.stdout + done.stderr)[-4000:])
     return name, done.returncode == 0, time.monotonic() - started
 
 

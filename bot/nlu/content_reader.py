@@ -61,5 +61,5 @@ def _read(message: Message, text: str) -> None:
     if intent == "nlu_fallback" and not found.get("unsaid") and named.condition not in (None, ANY) and _chance(message, "personal_advice") < DOUBT:
         # Nothing was understood but the disease: what the article says of it is the best answer there is.
         message.set(INTENT, {"name": "ask_conditions", "confidence": 1.0}, add_to_output=True)
-    entities = [{"entity": name, "value": value, "start": 0, "end": 0, "extractor": SOURCE} for name, value in found.items() if value]
+    entities = [{"entity": name, "value": value, "start": 0, "end": len(text), "extractor": SOURCE} for name, value in found.items() if value]
     message.set(ENTITIES, [*message.get(ENTITIES, []), *entities], add_to_output=True)

@@ -43,7 +43,7 @@ class GuardClassifier(GraphComponent, RasaIntentClassifier):
 
 def _override(message: Message, finding: Finding) -> None:
     intent = {"name": finding.intent, "confidence": 1.0}
-    entity = {"entity": finding.intent, "value": finding.variant, "start": 0, "end": 0, "extractor": SOURCE}
+    entity = {"entity": finding.intent, "value": finding.variant, "start": 0, "end": len(message.get(TEXT)), "extractor": SOURCE}
     message.set("intent", intent, add_to_output=True)
     message.set("intent_ranking", [intent], add_to_output=True)
     message.set(ENTITIES, [entity], add_to_output=True)

@@ -63,7 +63,8 @@ def test_a_visitors_slash_is_text(agent: Any, text: str) -> None:
 
 
 def test_the_scope_of_a_question_is_found(agent: Any) -> None:
-    assert [e["value"] for e in parse(agent, "ça dure combien de temps pour une cirrhose ?")["entities"]] == ["liver"]
+    found = {e["entity"]: e["value"] for e in parse(agent, "ça dure combien de temps pour une cirrhose ?")["entities"]}
+    assert found == {"scope": "liver", "condition": "cirrhose"}
 
 
 def test_every_response_leaves_the_nlg_with_its_kind_and_disclaimer(agent: Any) -> None:
