@@ -35,12 +35,21 @@ class ContentError(Exception):
 
 @dataclass(frozen=True)
 class Message:
-    """One message as a visitor reads it: complete text, kind, buttons (title, payload) and sources (article, section)."""
+    """One message as a visitor reads it.
+
+    Attributes:
+        text: complete, disclaimer included.
+        kind: one of the kinds of the visitor API.
+        buttons: title and payload of each.
+        sources: article and section of each.
+        response: name of the content it came from.
+    """
 
     text: str
     kind: str
     buttons: list[dict[str, str]] = field(default_factory=list)
     sources: list[dict[str, str]] = field(default_factory=list)
+    response: str | None = None
 
 
 class Content:
@@ -129,7 +138,7 @@ class Content:
         values = {**self.number_lines, **slots}
         text = re.sub(r"\{(\w+)\}", lambda m: str(values[m[1]]), variation["text"])
         complete, kind, sources = self.finish(text, variation["metadata"])
-        return Message(complete, kind, list(variation.get("buttons", [])), sources)
+        return Message(complete, kind, list(variation.get("buttons", [])), sources, name)
 
     def _check(self, name: str, metadata: Mapping[str, Any]) -> None:
         if metadata.get("kind") not in KINDS:

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from desk.chat import conversations as chat
 from desk.chat import limits
-from desk.chat.rasa import AssistantError, Reply
+from desk.chat.rasa import AssistantError
 from desk.chat.turns import ReplayConflict, Said, Turns
 from desk.db import Database
 from desk.models import ChatMessage, Conversation
@@ -23,8 +23,7 @@ LARGEST_BODY = 64 * 1024  # bytes
 async def create(request: Request) -> Response:
     """POST /api/conversations: a new conversation with its greeting."""
     await _limits(request).hit(limits.NEW_CONVERSATIONS, "conversations", _address(request))
-    message = request.app.state.content.message("utter_greeting")
-    greeting = Reply(message.text, message.kind, message.buttons, message.sources, "utter_greeting")
+    greeting = request.app.state.content.message("utter_greeting")
     conversation, token, messages = await _database(request).run(chat.open_conversation, greeting)
     return JSONResponse({"id": conversation.id, "token": token, "messages": [as_json(m) for m in messages]}, status_code=201)
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from desk.chat.rasa import Reply
+from bot.answers import Message
 from desk.db import now
 from desk.models import ChatMessage, Conversation, Ticket, TicketState
 from desk.tickets import service as tickets
@@ -20,7 +20,7 @@ FORM_OPENS = "utter_ask_booking_consent"
 REDACTED = "(effacé)"
 
 
-def open_conversation(session: Session, greeting: Reply) -> tuple[Conversation, str, list[ChatMessage]]:
+def open_conversation(session: Session, greeting: Message) -> tuple[Conversation, str, list[ChatMessage]]:
     """Starts a conversation with its greeting; returns it, its bearer token (kept only as a hash), and the greeting."""
     token = secrets.token_urlsafe(32)
     conversation = Conversation(id=secrets.token_hex(16), token_hash=_hash(token))
@@ -74,7 +74,7 @@ def add_visitor_message(session: Session, conversation_id: str, text: str, clien
     return message
 
 
-def add_replies(session: Session, conversation_id: str, replies: Sequence[Reply], reply_to: int | None, sender: str = "bot") -> list[ChatMessage]:
+def add_replies(session: Session, conversation_id: str, replies: Sequence[Message], reply_to: int | None, sender: str = "bot") -> list[ChatMessage]:
     """Stores the answers to a message; buttons get ids of their own, so that a payload is never in a visitor's hands."""
     seq = _next_seq(session, conversation_id)
     stored = [

@@ -7,9 +7,8 @@ import re
 from collections import Counter
 from dataclasses import replace
 
-from bot.answers import Content
+from bot.answers import Content, Message
 from bot.guard.disclaimer import VARIANT_OF_KIND, is_disclaimed, with_disclaimer
-from desk.chat.rasa import Reply
 
 logger = logging.getLogger(__name__)
 # Names that only developers should read, and template values that were never filled.
@@ -24,7 +23,7 @@ class ExitCheck:
         self._content = content
         self.counts: Counter[str] = Counter()
 
-    def __call__(self, reply: Reply) -> Reply:
+    def __call__(self, reply: Message) -> Message:
         """The reply as it may go out: unchanged, with its disclaimer restored, or replaced by the safe text."""
         if _INTERNAL.search(reply.text) and not _only_visitor_words(reply):
             self._count("replaced", reply)
@@ -34,16 +33,15 @@ class ExitCheck:
             return replace(reply, text=with_disclaimer(reply.text, reply.kind, self._content.disclaimers))
         return reply
 
-    def safe(self) -> Reply:
+    def safe(self) -> Message:
         """What is said when nothing better can be: the truth, and the numbers."""
-        message = self._content.message("utter_unavailable")
-        return Reply(message.text, message.kind, message.buttons, message.sources, "utter_unavailable")
+        return self._content.message("utter_unavailable")
 
-    def _count(self, what: str, reply: Reply) -> None:
+    def _count(self, what: str, reply: Message) -> None:
         self.counts[what] += 1
         logger.warning("exit check: %s (%s)", what, reply.response)
 
 
-def _only_visitor_words(reply: Reply) -> bool:
+def _only_visitor_words(reply: Message) -> bool:
     # The recap repeats a visitor's own words, which may look like anything; the page shows them as plain text.
     return reply.response == "utter_ask_booking_confirm"

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
 
+from bot.answers import Message
 from bot.guard.disclaimer import KINDS
 
 
 class AssistantError(Exception):
     """No usable answer came back: not reached, too late, refused, or empty."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One message of the assistant. Buttons are title and payload; ``response`` names the content it came from."""
-
-    text: str
-    kind: str
-    buttons: list[dict[str, str]] = field(default_factory=list)
-    sources: list[dict[str, str]] = field(default_factory=list)
-    response: str | None = None
 
 
 class Assistant:
@@ -37,7 +26,7 @@ class Assistant:
             transport=transport,
         )
 
-    async def say(self, conversation_id: str, text: str | None = None, payload: str | None = None) -> list[Reply]:
+    async def say(self, conversation_id: str, text: str | None = None, payload: str | None = None) -> list[Message]:
         """Passes one message on.
 
         Args:
@@ -52,7 +41,7 @@ class Assistant:
         answer = await self._request("POST", f"/conversations/{conversation_id}/messages", json=body)
         try:
             replies = [
-                Reply(m["text"], m["kind"] or "", [dict(b) for b in m["buttons"]], [dict(s) for s in m["sources"]], m.get("response"))
+                Message(m["text"], m["kind"] or "", [dict(b) for b in m["buttons"]], [dict(s) for s in m["sources"]], m.get("response"))
                 for m in answer.json()["messages"]
             ]
         except (ValueError, KeyError, TypeError) as error:

@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from bot.answers import Content
+from bot.answers import Content, Message
 from bot.guard.door import inspect
 from desk import audit
 from desk.chat import conversations as chat
 from desk.chat.exit_check import ExitCheck
-from desk.chat.rasa import Assistant, AssistantError, Reply
+from desk.chat.rasa import Assistant, AssistantError
 from desk.db import Database, now
 from desk.models import ChatMessage
 from desk.tickets import service as tickets
@@ -112,27 +112,26 @@ class Turns:
         await self._tidy(conversation_id, started, replies)
         return stored
 
-    async def _asked(self, conversation_id: str, text: str, payload: str | None) -> list[Reply]:
+    async def _asked(self, conversation_id: str, text: str, payload: str | None) -> list[Message]:
         try:
             return await self._assistant.say(conversation_id, text=None if payload else text, payload=payload)
         except AssistantError as error:
             logger.warning("the assistant did not answer: %s", error)
             return [self._guarded(text) or self.exit_check.safe()]
 
-    def _guarded(self, text: str) -> Reply | None:
+    def _guarded(self, text: str) -> Message | None:
         """The guard at the desk's own door."""
         finding = inspect(text)
         return self._own(finding.response, {finding.intent: finding.variant}) if finding else None
 
-    def _red_flag(self, text: str) -> Reply | None:
+    def _red_flag(self, text: str) -> Message | None:
         finding = inspect(text)
         return self._guarded(text) if finding and finding.intent == "red_flag" else None
 
-    def _own(self, response: str, slots: dict[str, str] | None = None) -> Reply:
-        message = self._content.message(response, slots)
-        return Reply(message.text, message.kind, message.buttons, message.sources, response)
+    def _own(self, response: str, slots: dict[str, str] | None = None) -> Message:
+        return self._content.message(response, slots)
 
-    async def _tidy(self, conversation_id: str, started: object, replies: list[Reply]) -> None:
+    async def _tidy(self, conversation_id: str, started: object, replies: list[Message]) -> None:
         """Once the form has ended, what it was told leaves Rasa's tracker; cancelled, the desk's messages too."""
         cancelled = any(r.response == CANCELLED for r in replies)
         if cancelled:
@@ -161,6 +160,6 @@ def readable(text: str) -> str:
     return _UNREADABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def _unstored(reply: Reply) -> ChatMessage:
+def _unstored(reply: Message) -> ChatMessage:
     """A message of a conversation that is gone."""
     return ChatMessage(seq=0, sender="bot", kind=reply.kind, text=reply.text, buttons=[], sources=[], at=now())

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from bot.answers import Message
 from desk.app import create_app
 from desk.chat.exit_check import ExitCheck
-from desk.chat.rasa import Reply
 from desk.chat.turns import readable
 from desk.db import connect
 from desk.migrate import migrate
@@ -179,7 +179,7 @@ def test_too_many_messages_are_slowed_down(tmp_path: Path) -> None:
 def test_the_last_door_restores_a_missing_disclaimer(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
     check: ExitCheck = client.app.state.turns.exit_check  # type: ignore[attr-defined]
     with caplog.at_level(logging.WARNING):
-        assert "ne remplace pas l'avis d'un médecin" in check(Reply("Un texte sans mention.", "answer")).text
+        assert "ne remplace pas l'avis d'un médecin" in check(Message("Un texte sans mention.", "answer")).text
     assert check.counts["disclaimer restored"] == 1
     assert "Un texte" not in caplog.text
 
@@ -187,7 +187,7 @@ def test_the_last_door_restores_a_missing_disclaimer(client: TestClient, caplog:
 @pytest.mark.parametrize("text", ["utter_cost", "Bonjour {booking_name}", "Valeur : None", "<b>gras</b>"])
 def test_the_last_door_lets_nothing_of_the_machine_through(client: TestClient, text: str) -> None:
     check: ExitCheck = client.app.state.turns.exit_check  # type: ignore[attr-defined]
-    assert check(Reply(text, "smalltalk")).kind == "notice"
+    assert check(Message(text, "smalltalk")).kind == "notice"
 
 
 def test_control_characters_are_dropped() -> None:
