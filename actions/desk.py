@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-TIMEOUT_SECONDS = 5
+TIMEOUT_SECONDS = 12  # longer than the desk waits for its own database
 
 
 class DeskError(Exception):

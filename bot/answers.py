@@ -25,6 +25,11 @@ CALL_BACK = {"title": "Demander à être rappelé", "payload": "/book"}
 # A named disease has one text, whichever of these ways it is asked about.
 SAID_BY_CONDITION = frozenset({"utter_efficacy", "utter_mechanism", "utter_disease", "utter_conditions", "utter_liver_diseases"})
 RECOVERY_FROM = ("utter_recovery", "avc")  # « la récupération après un AVC » is about the disease, not about the treatment's aftermath
+MORE = ("utter_timeline", "utter_evidence")  # neighbours in reserve
+# Answers that hold for every disease: asked again for another one, they are said again.
+SAME_FOR_ALL = frozenset(
+    "utter_cost utter_price_factors utter_price_abroad utter_consultation utter_side_effects utter_pain utter_eligibility utter_cancer".split()
+)
 FIGURES = {"sixty": "utter_sixty_percent", "thirty_two": "utter_thirty_two_percent"}
 SAID_BY_FIGURE = SAID_BY_CONDITION | {"utter_evidence", "utter_liver_diseases", "utter_liver_causes", "utter_unanswered", "utter_duration", "utter_fallback"}
 
@@ -106,13 +111,18 @@ class Content:
             return "utter_liver_diseases"
         return name
 
-    def neighbours(self, name: str) -> list[dict[str, str]]:
-        """Buttons under an answer: its two neighbouring questions, then a human."""
+    def neighbours(self, name: str, slots: Mapping[str, Any] | None = None) -> list[dict[str, str]]:
+        """Buttons under an answer: two neighbouring questions that do not lead back to it, then a human."""
         metadata = self.responses[name][0]["metadata"]
         if metadata["kind"] != "answer":
             return []
-        asked = [{"title": self.responses[n][0]["metadata"]["question"], "payload": f"/{n.replace('utter_', 'ask_', 1)}"} for n in metadata["next"]]
+        leading = [n for n in [*metadata["next"], *MORE] if self.resolve(n, slots or {}) != name]
+        asked = [{"title": self.responses[n][0]["metadata"]["question"], "payload": f"/{n.replace('utter_', 'ask_', 1)}"} for n in leading[:2]]
         return [*asked, CALL_BACK]
+
+    def followed_up(self, name: str) -> str:
+        """What « et pour le foie ? » asks after an answer: the same question, or the disease itself where the answer has only one text."""
+        return "utter_conditions" if len(self.responses[name]) == 1 and name not in SAME_FOR_ALL else name
 
     def _speaks_of(self, condition: str | None) -> bool:
         named = ({c["value"] for c in v.get("condition", [])} for v in self.responses["utter_conditions"])

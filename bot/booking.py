@@ -1,4 +1,4 @@
-"""Reads what a visitor answers in the booking form. Pure functions, no Rasa import: the desk's own form uses them too.
+"""Reads what a visitor answers in the booking form. Pure functions, no Rasa import.
 
 The same words mean different things in different fields (« non », « mardi », « le foie »), a question may come in the middle,
 and any field may be corrected at any step. ``read`` decides which of these a message is.
@@ -98,6 +98,8 @@ def _bad_answer(turn: Turn, code: str) -> Reading:
 
 
 def _consent(turn: Turn) -> Reading:
+    if _asks(turn.text):
+        return DIGRESSION if turn.intent not in FORM_INTENTS else _bad_answer(turn, "consent_unclear")
     answer = _yes_or_no(turn)
     if answer is None:
         if _is_question(turn):
@@ -129,7 +131,7 @@ def _windows(turn: Turn) -> Reading:
         return Reading({"windows": fields.parse_windows(turn.text)})
     except fields.FieldError as error:
         # A person reads this field: from the second try on, what was said is kept as said.
-        if error.code == "windows_unclear" and turn.tries and len(turn.text.strip()) > 2 and fields.parse_yes_no(turn.text) is None:
+        if error.code.startswith("windows_") and turn.tries and len(turn.text.strip()) > 2 and fields.parse_yes_no(turn.text) is None:
             return Reading({"windows": turn.text.strip()[: fields.LONGEST_WINDOWS]})
         raise
 
@@ -137,7 +139,10 @@ def _windows(turn: Turn) -> Reading:
 def _subject(turn: Turn) -> Reading:
     if _is_question(turn) and _asks(turn.text):
         return DIGRESSION
-    return Reading({"subject": fields.parse_subject(turn.text)})
+    subject = fields.parse_subject(turn.text)
+    if _asks(turn.text) and subject == fields.SUBJECTS["other"]:
+        raise fields.FieldError("subject_unclear")  # « c'est obligatoire ? » is no subject
+    return Reading({"subject": subject})
 
 
 def _transcript(turn: Turn) -> Reading:
@@ -162,7 +167,7 @@ def _correction_wanted(turn: Turn) -> Reading:
 
 
 def _confirm(turn: Turn) -> Reading:
-    answer = _yes_or_no(turn)
+    answer = None if _asks(turn.text) else _yes_or_no(turn)
     if answer:
         return Reading({"confirm": True})
     if answer is False or turn.intent == "correct" or _CORRECTS.search(fold(turn.text)):
@@ -222,6 +227,8 @@ def _correction(turn: Turn) -> Reading | None:
         return None
     if turn.asked in ("consent", "name"):
         return None  # nothing was given that could be corrected
+    if turn.asked == "confirm" and fields.parse_yes_no(turn.text) and not _CORRECTS.search(folded) and not fields.looks_like_contact(turn.text):
+        return None  # « oui, c'est le bon numéro »
     named = _field_named(turn.text) or _kind_of_value(turn)
     if named is None or named == turn.asked or turn.given.get(named) is None:
         return None
@@ -258,10 +265,8 @@ def _new_value(named: str, turn: Turn) -> str | None:
         names_a_day = re.search(r"(?i)di\b|dimanche|demain|semaine|\d\s*[/.]\s*\d|janv|f[ée]v|mars|avril|mai|juin|juil|ao[uû]t|sept|oct|nov|d[ée]c", moment)
         return moment if names_a_day or not before else f"{before}, plutôt {moment}"[: fields.LONGEST_WINDOWS]
     if named == "name":
-        after = re.search(
-            r"(?i)(?:nom|pr[ée]nom|m['’]appelle|s['’][ée]crit|c['’]est)\s*(?:est|c['’]est|:|s['’][ée]crit)?\s*:?\s+(?:pas\s+\w+,?\s+(?:mais|c['’]est)\s+)?(.+)$",
-            turn.text,
-        )
+        said = r"\s*(?:est|c['’]est|:|s['’][ée]crit)?\s*:?\s+(?:pas\s+\w+,?\s+(?:mais|c['’]est)\s+)?(.+)$"
+        after = re.search(r"(?i)(?:\bnom|pr[ée]nom|m['’]appelle|s['’][ée]crit)" + said, turn.text) or re.search(r"(?i)c['’]est" + said, turn.text)
         words = re.sub(r"(?i)^(?:est|c['’]est|s['’][ée]crit|autrement)\s*", "", after[1]) if after else ""
         if not words or re.search(r"(?i)\b(?:pas|faux|fausse|mal|bon|erreur|corriger|changer)\b", words):
             return None
@@ -308,7 +313,6 @@ def _written_as_a_name(text: str) -> bool:
 
 
 def _yes_or_no(turn: Turn) -> bool | None:
+    """A yes is only what says yes in words; a no may also be what NLU is sure of. Nothing is agreed to by likeness."""
     said = fields.parse_yes_no(turn.text)
-    if said is None and turn.confidence >= SURE:
-        return {"affirm": True, "deny": False}.get(turn.intent)
-    return said
+    return False if said is None and turn.intent == "deny" and turn.confidence >= SURE else said

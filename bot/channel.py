@@ -22,7 +22,7 @@ from bot.nlu.clauses import clauses
 from bot.nlu.intent_classifier import ALSO_ASKED, is_answered
 from bot.tracker_store import ErasableTrackerStore
 
-KEPT_SLOTS = ("scope", "condition", "booking_reference")  # what a conversation still needs once its personal data are erased
+KEPT_SLOTS = ("scope", "condition", "booking_reference", "booking_round")  # what a conversation still needs once its personal data are erased
 
 
 class VisitorOutput(CollectingOutputChannel):

@@ -23,6 +23,7 @@ REGIONS = {
     "DZ": "Algérie",
     "MA": "Maroc",
 }
+WITHOUT_PREFIX = {"CA", "LU"}  # elsewhere a national number begins with 0
 SUBJECTS = {
     "general": "La thérapie en général",
     "liver": "Le foie",
@@ -60,6 +61,7 @@ _INTRODUCTION = re.compile(
     r"(?:\s+(?:est|c['’ ]?est))?|nom|ici|au nom de)\s*[:,]?\s+)",
     re.I,
 )
+_NOT_IN_NAMES = re.compile(r"\b(?:je|tu|ne|pas|sais|mes|vos|mon|ma|votre|quoi|rien|vous|avec|pour|donnees|effacez|oui|non|merci|bonjour|bonsoir|autre|euh)\b")
 _NAME = re.compile(r"[^\W\d_]+(?:[-'’ .]+[^\W\d_]+)*\.?")
 
 
@@ -72,8 +74,9 @@ def parse_name(text: str) -> str:
     Raises:
         FieldError: ``name_unclear``.
     """
-    name = re.sub(r"\s+", " ", _INTRODUCTION.sub("", text.strip())).strip(' .,;:!"«»')
-    if not 2 <= len(name) <= LONGEST_NAME or len(name.split()) > 7 or not _NAME.fullmatch(name):
+    name = re.sub(r"\s+", " ", _INTRODUCTION.sub("", text.strip()))
+    name = re.split(r"[,;?!]|\s(?:mais|avec|pour|car|sauf|et vous|et toi)\b", name)[0].strip(' .:"«»')
+    if _NOT_IN_NAMES.search(fold(name)) or not 2 <= len(name) <= LONGEST_NAME or len(name.split()) > 7 or not _NAME.fullmatch(name):
         raise FieldError("name_unclear")
     return name.title().replace("’", "'") if name.islower() else name
 
@@ -91,7 +94,7 @@ _SPOKEN = [
     (re.compile(r"\s*\b(?:tiret bas|underscore)\b\s*", re.I), "_"),
     (re.compile(r"\s*\btiret\b\s*", re.I), "-"),
 ]
-_EMAIL = re.compile(r"[\w.+%-]+@[\w.-]+\.\w+")
+_EMAIL = re.compile(r"[^\s@<>()\[\]:;,\"«»]+@[\w.-]+\.\w+")
 _PREMIUM = {PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST, PhoneNumberType.UAN, PhoneNumberType.VOICEMAIL}
 
 
@@ -141,7 +144,7 @@ def _phone(text: str) -> Contact:
     digits = found[0].strip() if found else ""
     if not digits:
         raise FieldError("phone_invalid")
-    number, region = _international(digits) if re.match(r"\+|00", digits) else _national(digits)
+    number, region = _international(digits) if re.match(r"\+|00", digits) else _with_country_code(digits) or _national(digits)
     if phonenumbers.number_type(number) in _PREMIUM:
         raise FieldError("phone_premium")
     label = phonenumbers.format_number(number, PhoneNumberFormat.INTERNATIONAL)
@@ -159,6 +162,17 @@ def _international(digits: str) -> tuple[PhoneNumber, str | None]:
     return number, phonenumbers.region_code_for_number(number)
 
 
+def _with_country_code(digits: str) -> tuple[PhoneNumber, str | None] | None:
+    """« 212 661 23 45 67 »: a number that begins with its country's code, without the plus."""
+    if digits.lstrip("(").startswith("0"):
+        return None
+    try:
+        number = phonenumbers.parse("+" + digits)
+    except phonenumbers.NumberParseException:
+        return None
+    return (number, phonenumbers.region_code_for_number(number)) if phonenumbers.is_valid_number(number) else None
+
+
 def _national(digits: str) -> tuple[PhoneNumber, str]:
     """The country in which a national number is valid; where several are, the one that groups digits as the visitor did."""
     candidates = []
@@ -167,7 +181,7 @@ def _national(digits: str) -> tuple[PhoneNumber, str]:
             number = phonenumbers.parse(digits, region)
         except phonenumbers.NumberParseException:
             continue
-        if phonenumbers.is_valid_number(number) and (region != "CA" or number.country_code == 1):
+        if phonenumbers.is_valid_number(number) and (region in WITHOUT_PREFIX or digits.lstrip("(").startswith("0")):
             candidates.append((number, region))
     if not candidates:
         raise FieldError("phone_invalid")
@@ -190,7 +204,7 @@ _TIME_WORDS = frozenset(
     "toujours indifferent egal rapidement vite asap maintenant ce-soir vacances ouvrables ouvres feries".split()
 )
 _HOUR = re.compile(r"\b(\d{1,2})\s?(?:h(?:eures?)?|:)\s?(\d{2})?(?!\d)")
-_DATE = re.compile(rf"\b(\d{{1,2}})(?:er)?\s?(?:[/.-]\s?(\d{{1,2}})\b|({'|'.join(_MONTHS)}))")
+_DATE = re.compile(rf"\b(\d{{1,2}})(?:er)?\s?(?:/\s?(\d{{1,2}})\b(?!\s?h)|({'|'.join(_MONTHS)}))")
 
 
 def looks_like_windows(text: str) -> bool:
@@ -263,9 +277,9 @@ def subject_code(label: str) -> str:
 _YES = re.compile(
     r"^(?:oui|ouais?|ouep?|wi|ui|yes|ok|okay|okey|d'?accord|dacc|accord|j'?accepte|accepte|bien sur|volontiers|absolument"
     r"|exact\w*|tout a fait|c'?est (?:bon|correct|ca|exact|"
-    r"parfait|juste|tout bon)|parfait|correct|envoye[rz]?|envoie|valide[rz]?|je valide|confirme[rz]?|je confirme|vas[- ]y|allez[- ]y|allez"
+    r"parfait|juste|tout bon)|parfait|correct|envoye[rz]?|envoie|valide[rz]?|je valide|confirme[rz]?|je confirme|vas[- ]y|allez[- ]y"
     r"|impec\w*|nickel|tout est (?:bon|correct|ok|juste|exact)|"
-    r"certainement|evidemment|si|go|oki|ca (?:me )?va|pas de (?:souci|probleme)|joindre|rien a (?:corriger|changer))\b"
+    r"certainement|evidemment|go|oki|ca (?:me )?va|pas de (?:souci|probleme)|joindre|rien a (?:corriger|changer))\b"
 )
 _NO = re.compile(
     r"^(?:non|nan|nn|no|nope|na|pas (?:d'?accord|question|maintenant|besoin|envie|la joindre)"
@@ -275,8 +289,11 @@ _NO = re.compile(
 )
 
 
+_RESERVED = re.compile(r"\b(?:mais|sauf|attend\w*|enfin|pas (?!de (?:souci|probleme)|grave)|reflechi\w*|plutot|si c'est|si vous|a condition|plus tard)\b|\?")
+
+
 def parse_yes_no(text: str) -> bool | None:
-    """True for yes, False for no, None where it is neither.
+    """True for yes, False for no, None where it is neither, or a yes with a reservation (« ok mais attendez », « oui enfin non »).
 
     >>> parse_yes_no("Oui, c'est correct"), parse_yes_no("je n'accepte pas"), parse_yes_no("mardi")
     (True, False, None)
@@ -284,4 +301,6 @@ def parse_yes_no(text: str) -> bool | None:
     folded = re.sub(r"^(?:(?:bah|ben|bon|euh|alors|eh bien|mais|ah|oh|bonjour|merci)\W+)+", "", fold(text).strip(" .!,;"))
     if _NO.search(folded) or re.search(r"\b(?:n'accepte|accepte) pas\b|\bpas d'?accord\b", folded):
         return False
-    return True if _YES.search(folded) else None
+    if _YES.search(folded) and not _RESERVED.search(folded):
+        return True
+    return None

@@ -41,14 +41,15 @@ class GuardedNLG(TemplatedNaturalLanguageGenerator):
         entities = {e["entity"]: e["value"] for e in (tracker.latest_message.entities if tracker.latest_message else [])}
         name = utter_action
         if name == FOLLOW_UP:
-            name = _last_answer(tracker) or ("utter_conditions" if "condition" in entities else FOLLOW_UP)
+            last = _last_answer(tracker)
+            name = self._content.followed_up(last) if last else "utter_conditions" if "condition" in entities else FOLLOW_UP
         name = self._content.resolve(name, tracker.current_slot_values(), entities.get("figure"))
         values = {**self._content.number_lines, "unsaid": entities.get("unsaid") or "ce point", **kwargs}
         response = await super().generate(name, tracker, output_channel, **values)
         if response is None:
             return None
         text, kind, sources = self._content.finish(response["text"], response["metadata"])
-        buttons = [*response.get("buttons", []), *self._content.neighbours(name)]
+        buttons = [*response.get("buttons", []), *self._content.neighbours(name, tracker.current_slot_values())]
         if tracker.active_loop and kind != "booking":
             buttons = []  # a question inside the form is answered, and the form goes on
         return {"text": text, "buttons": buttons, "metadata": {"kind": kind, "sources": sources, "response": name}}

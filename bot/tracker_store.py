@@ -21,6 +21,7 @@ class ErasableTrackerStore(SQLTrackerStore):
             os.close(os.open(kwargs["db"], os.O_CREAT, 0o600))
             event.listen(Pool, "connect", _overwrite_deleted)
         super().__init__(domain=domain, **kwargs)
+        self.engine.hide_parameters = True  # an error must not carry what a visitor wrote into the log
 
     def forget(self, conversation_id: str) -> None:
         """Erases every stored event of a conversation. Call it under the conversation's lock."""

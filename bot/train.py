@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "models"
+KEPT_MODELS = 3  # a stack that runs on an older one must be able to restart
 TRAINING_DATA = ("data/nlu", "data/stories", "data/answers")
 # Everything that a trained model depends on: what it learns from, how it folds text, and what it is written with.
 INPUTS = (
@@ -64,9 +65,8 @@ def main(argv: list[str]) -> int:
     code = _train(path)
     if code:
         return code
-    for old in MODELS.glob("passerelle-*.tar.gz"):
-        if old != path:
-            old.unlink()
+    for old in sorted(MODELS.glob("passerelle-*.tar.gz"), key=lambda p: p.stat().st_mtime)[:-KEPT_MODELS]:
+        old.unlink()
     print(f"trained in {time.monotonic() - started:.0f} s: {path.relative_to(ROOT)}", flush=True)
     return 0
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -47,12 +48,13 @@ def create_app(settings: Settings) -> Starlette:
     content = Content()
     database = Database(connect(settings.database_url))
     assistant = Assistant(settings.rasa_url, settings.secret, settings.turn_timeout)
+    turns = Turns(database, assistant, content)
     health = Health(database, assistant, settings.actions_url)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         inspect("bonjour")  # compiles the lexicon now, not on the first visitor whom Rasa fails
-        eraser = asyncio.create_task(retention.keep_erasing(database, assistant, settings))
+        eraser = asyncio.create_task(retention.keep_erasing(database, turns, settings))
         yield
         eraser.cancel()
         await assistant.close()
@@ -69,6 +71,7 @@ def create_app(settings: Settings) -> Starlette:
         ],
         exception_handlers={
             problems.Problem: problems.on_problem,
+            SQLAlchemyError: problems.on_database_error,
             HTTPException: problems.on_http_exception,
             Exception: problems.on_crash,
         },
@@ -78,7 +81,7 @@ def create_app(settings: Settings) -> Starlette:
     app.state.secret = settings.secret
     app.state.content = content
     app.state.database = database
-    app.state.turns = Turns(database, assistant, content)
+    app.state.turns = turns
     app.state.limits = RateLimits(settings.rate_limits == "on")
     app.state.health = health
     app.state.templates = Jinja2Templates(directory=HERE / "templates")

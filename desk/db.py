@@ -59,11 +59,12 @@ def connect(url: str) -> Engine:
     """An engine for ``url``; a new SQLite file is readable by its owner alone, writes ahead, and waits for a lock."""
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(parsed.database, os.O_CREAT, 0o600))
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None})
+    # An error must not carry what it was about: parameters hold names and messages.
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None})
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_immediate)
     return engine
@@ -92,6 +93,15 @@ class Database:
         """A session that commits at the end and rolls back on any error."""
         with self._sessions.begin() as session:
             yield session
+
+    def overwrite_deleted(self) -> None:
+        """Takes erased text out of SQLite's write-ahead log too, where it would stay until the log is reused."""
+        if self.engine.dialect.name == "sqlite":
+            raw = self.engine.raw_connection()  # not a transaction: a checkpoint cannot run inside one
+            try:
+                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                raw.close()
 
     async def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Runs ``function(session, …)`` in a transaction on a worker thread, so that the event loop never waits for a disk."""

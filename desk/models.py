@@ -56,7 +56,7 @@ class Conversation(Base):
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     token_hash: Mapped[str] = mapped_column(String(64))
     owner: Mapped[Owner] = mapped_column(_enum(Owner), default=Owner.BOT)
-    # Rises whenever the owner changes; a bot reply that was asked for under an older epoch is dropped.
+    # Rises whenever the owner changes, so that a reply asked for under an older one can be told apart.
     epoch: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     last_message_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)

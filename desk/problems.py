@@ -59,6 +59,12 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     return problem_response(error.status_code, headers=dict(error.headers or {}))
 
 
+async def on_database_error(request: Request, error: Exception) -> Response:
+    """The database did not do what it was asked: said plainly, logged by kind alone."""
+    logger.error("database: %s", type(error).__name__)
+    return problem_response(503)
+
+
 async def on_crash(request: Request, error: Exception) -> Response:
     """Last handler: says so, and logs the kind of error and the path without any content."""
     logger.error("%s %s failed: %s", request.method, request.scope.get("route_path", "…"), type(error).__name__)

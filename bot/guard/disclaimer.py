@@ -1,4 +1,4 @@
-"""Which medical disclaimer a message carries, and whether it does. Wordings: ``data/answers/disclaimers.yml``. No Rasa import."""
+"""Which medical disclaimer a message carries, and whether it does. Wordings: ``data/facts/disclaimers.yml``. No Rasa import."""
 
 from __future__ import annotations
 

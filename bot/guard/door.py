@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.guard.language import foreign_language
+from bot.guard.prognosis import asks_prognosis
 from bot.guard.red_flags import check
 
 
@@ -13,7 +14,7 @@ class Finding:
     """What the guard found in a message.
 
     Attributes:
-        intent: ``red_flag`` or ``foreign_language``; also the name of the slot that holds ``variant``.
+        intent: ``red_flag``, ``personal_advice`` or ``foreign_language``; also the name of the slot that holds ``variant``.
         variant: which text of the response ``utter_<intent>`` answers it.
     """
 
@@ -39,5 +40,7 @@ def inspect(text: str) -> Finding | None:
     if flag:
         urgent = flag.family == "suicide" and (flag.urgent or flag.also_vital)
         return Finding("red_flag", "suicide_urgent" if urgent else flag.family)
+    if asks_prognosis(text):
+        return Finding("personal_advice", "end_of_life")
     language = foreign_language(text)
     return Finding("foreign_language", language) if language else None

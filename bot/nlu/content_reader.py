@@ -12,7 +12,8 @@ from rasa.nlu.extractors.extractor import EntityExtractorMixin
 from rasa.shared.nlu.constants import ENTITIES, INTENT, TEXT
 from rasa.shared.nlu.training_data.message import Message
 
-from bot.scope import ANY, about
+from bot.nlu.intent_classifier import ALSO_ASKED
+from bot.scope import ANY, LIVER, about
 from bot.silence import unsaid
 
 SOURCE = "ContentReader"
@@ -61,5 +62,7 @@ def _read(message: Message, text: str) -> None:
     if intent == "nlu_fallback" and not found.get("unsaid") and named.condition not in (None, ANY) and _chance(message, "personal_advice") < DOUBT:
         # Nothing was understood but the disease: what the article says of it is the best answer there is.
         message.set(INTENT, {"name": "ask_conditions", "confidence": 1.0}, add_to_output=True)
+    if also := message.get(ALSO_ASKED):
+        message.set(ALSO_ASKED, [i for i in also if named.scope == LIVER or not i.startswith("ask_liver_")], add_to_output=True)
     entities = [{"entity": name, "value": value, "start": 0, "end": len(text), "extractor": SOURCE} for name, value in found.items() if value]
     message.set(ENTITIES, [*message.get(ENTITIES, []), *entities], add_to_output=True)

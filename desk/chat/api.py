@@ -12,7 +12,7 @@ from starlette.routing import Route
 from desk.chat import conversations as chat
 from desk.chat import limits
 from desk.chat.rasa import AssistantError
-from desk.chat.turns import ReplayConflict, Said, Turns
+from desk.chat.turns import ConversationGone, ReplayConflict, Said, Turns
 from desk.db import Database
 from desk.models import ChatMessage, Conversation
 from desk.problems import Problem
@@ -39,6 +39,8 @@ async def say(request: Request) -> Response:
         replies = await turns.take(conversation.id, said)
     except ReplayConflict:
         raise Problem(409) from None
+    except ConversationGone:
+        raise Problem(401, headers={"WWW-Authenticate": "Bearer"}) from None
     return JSONResponse({"messages": [as_json(m) for m in replies]})
 
 
@@ -126,9 +128,12 @@ def _said(body: Any) -> Said:
         raise Problem(400, "« client_id » manque ou n'est pas un texte court.")
     if (text is None) == (button is None) or not isinstance(text if button is None else button, str):
         raise Problem(400, "Il faut soit « text », soit « button ».")
-    if text is not None:
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return Said(client_id, text, button)
+    return Said(_sound(client_id), None if text is None else _sound(text), None if button is None else _sound(button))
+
+
+def _sound(text: str) -> str:
+    """The text with lone surrogates replaced: JSON may carry them, UTF-8 cannot."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 async def _authenticated(request: Request) -> Conversation:

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from bot.answers import Message
@@ -18,6 +18,8 @@ from desk.tickets import service as tickets
 
 FORM_OPENS = "utter_ask_booking_consent"
 REDACTED = "(effacé)"
+# What the desk says itself takes no button away: those of the assistant's last turn stay good.
+DESK_NOTICES = ("utter_stale_button", "utter_empty", "utter_too_long", "utter_unavailable")
 
 
 def open_conversation(session: Session, greeting: Message) -> tuple[Conversation, str, list[ChatMessage]]:
@@ -101,7 +103,10 @@ def add_replies(session: Session, conversation_id: str, replies: Sequence[Messag
 def offered_button(session: Session, conversation_id: str, button_id: str) -> tuple[str, str] | None:
     """Label and payload of a button, if the assistant's last turn offered it; an older one is stale."""
     last = session.scalars(
-        select(ChatMessage).where(ChatMessage.conversation_id == conversation_id, ChatMessage.sender == "bot").order_by(ChatMessage.seq.desc()).limit(1)
+        select(ChatMessage)
+        .where(ChatMessage.conversation_id == conversation_id, ChatMessage.sender == "bot", ChatMessage.response.not_in(DESK_NOTICES))
+        .order_by(ChatMessage.seq.desc())
+        .limit(1)
     ).first()
     if last is None:
         return None
@@ -116,32 +121,41 @@ def same_content(message: ChatMessage, content: str) -> bool:
 
 
 def redact_form(session: Session, conversation_id: str) -> None:
-    """Blanks what was said since the booking form last opened: a cancelled form keeps nothing."""
+    """Blanks what was said since the booking form last opened, the message that opened it included: it may hold a name already."""
     opened = session.scalars(
-        select(ChatMessage.seq)
-        .where(ChatMessage.conversation_id == conversation_id, ChatMessage.response == FORM_OPENS)
-        .order_by(ChatMessage.seq.desc())
-        .limit(1)
+        select(ChatMessage).where(ChatMessage.conversation_id == conversation_id, ChatMessage.response == FORM_OPENS).order_by(ChatMessage.seq.desc()).limit(1)
     ).first()
     if opened is None:
         return
-    for message in messages_after(session, conversation_id, opened):
+    for message in messages_after(session, conversation_id, (opened.reply_to or opened.seq) - 1):
         if message.sender == "visitor" or message.response == "utter_ask_booking_confirm":
             message.text = REDACTED
+            message.content_hash = None  # a short text can be found again from its hash
+
+
+def exists(session: Session, conversation_id: str) -> bool:
+    """Whether the conversation is still there."""
+    return session.get(Conversation, conversation_id) is not None
+
+
+def forget_conversation(session: Session, conversation_id: str) -> None:
+    """Erases a conversation with its messages; its requests stay, without it."""
+    session.execute(update(Ticket).where(Ticket.conversation_id == conversation_id).values(conversation_id=None))
+    session.execute(delete(ChatMessage).where(ChatMessage.conversation_id == conversation_id))
+    session.execute(delete(Conversation).where(Conversation.id == conversation_id))
 
 
 def erase_conversation(session: Session, conversation_id: str, actor: str) -> None:
     """Erases a conversation with its messages; an open request of it loses its personal fields."""
     tickets.erase_of_conversation(session, conversation_id, actor)
     session.flush()
-    session.execute(delete(ChatMessage).where(ChatMessage.conversation_id == conversation_id))
-    session.execute(delete(Conversation).where(Conversation.id == conversation_id))
+    forget_conversation(session, conversation_id)
 
 
 def idle_since(session: Session, instant: datetime) -> Sequence[str]:
-    """Ids of conversations without a request whose last message is older than ``instant``."""
-    with_request = select(Ticket.conversation_id).where(Ticket.conversation_id.is_not(None), Ticket.state != TicketState.ERASED)
-    return session.scalars(select(Conversation.id).where(Conversation.last_message_at < instant, Conversation.id.not_in(with_request))).all()
+    """Ids of conversations whose last message is older than ``instant``, but for those that a visitor joined to a request."""
+    joined = select(Ticket.conversation_id).where(Ticket.conversation_id.is_not(None), Ticket.transcript_allowed, Ticket.state != TicketState.ERASED)
+    return session.scalars(select(Conversation.id).where(Conversation.last_message_at < instant, Conversation.id.not_in(joined))).all()
 
 
 def _touch(session: Session, conversation_id: str) -> None:

@@ -8,6 +8,9 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
+
+from anyio import to_thread
 
 from bot.answers import Content, Message
 from bot.guard.door import inspect
@@ -17,19 +20,23 @@ from desk.chat.exit_check import ExitCheck
 from desk.chat.rasa import Assistant, AssistantError
 from desk.db import Database, now
 from desk.models import ChatMessage
-from desk.tickets import service as tickets
 
 logger = logging.getLogger(__name__)
 
 LONGEST_TEXT = 2000  # characters; longer ones are read by the guard alone
 ERASE = "/erase_conversation"  # payload that the desk obeys itself
-CANCELLED = "utter_booking_cancelled"
+# Replies with which the form has ended: what it was told is then in the ticket alone, or nowhere.
+ENDED = {"utter_booking_received", "utter_booking_cancelled", "utter_booking_refused"}
 # Control characters, and those that turn the reading direction: never part of what a person means to say.
 _UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class ReplayConflict(Exception):
     """A ``client_id`` came again with other content."""
+
+
+class ConversationGone(Exception):
+    """The conversation was erased while a message waited its turn."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +73,11 @@ class Turns:
 
         Raises:
             ReplayConflict: the ``client_id`` came before with other content.
+            ConversationGone: it was erased meanwhile.
         """
         async with self._alone(conversation_id):
+            if not await self._database.run(chat.exists, conversation_id):
+                raise ConversationGone(conversation_id)  # erased while this message waited its turn
             known = await self._database.run(chat.said_as, conversation_id, said.client_id)
             if known:
                 if not chat.same_content(known, said.content):
@@ -98,7 +108,6 @@ class Turns:
             except AssistantError:
                 return [_unstored(self.exit_check.safe())]
             return [_unstored(self._own("utter_erased"))]
-        started = now()
         message = await self._database.run(chat.add_visitor_message, conversation_id, text[:LONGEST_TEXT], said.client_id, said.content)
         if stale:
             replies = [self._own("utter_stale_button")]
@@ -109,7 +118,7 @@ class Turns:
         else:
             replies = await self._asked(conversation_id, text, payload)
         stored = await self._database.run(chat.add_replies, conversation_id, [self.exit_check(r) for r in replies], message.seq)
-        await self._tidy(conversation_id, started, replies)
+        await self._tidy(conversation_id, replies)
         return stored
 
     async def _asked(self, conversation_id: str, text: str, payload: str | None) -> list[Message]:
@@ -131,28 +140,45 @@ class Turns:
     def _own(self, response: str, slots: dict[str, str] | None = None) -> Message:
         return self._content.message(response, slots)
 
-    async def _tidy(self, conversation_id: str, started: object, replies: list[Message]) -> None:
-        """Once the form has ended, what it was told leaves Rasa's tracker; cancelled, the desk's messages too."""
-        cancelled = any(r.response == CANCELLED for r in replies)
-        if cancelled:
-            await self._database.run(chat.redact_form, conversation_id)
-        if cancelled or await self._database.run(tickets.opened_since, conversation_id, started):
-            try:
-                await self._assistant.scrub(conversation_id)
-            except AssistantError as error:
-                logger.warning("the tracker could not be scrubbed: %s", error)
+    async def _tidy(self, conversation_id: str, replies: list[Message]) -> None:
+        """Once the form has ended, what it was told leaves the desk's messages and Rasa's tracker."""
+        if not any(r.response in ENDED for r in replies):
+            return
+        await self._database.run(chat.redact_form, conversation_id)
+        await to_thread.run_sync(self._database.overwrite_deleted)
+        try:
+            await self._assistant.scrub(conversation_id)
+        except AssistantError as error:
+            logger.warning("the tracker could not be scrubbed, the conversation's erasure will: %s", error)
 
     async def _erase(self, conversation_id: str) -> None:
         await self._assistant.erase(conversation_id)
         await self._database.run(chat.erase_conversation, conversation_id, audit.VISITOR)
+        await to_thread.run_sync(self._database.overwrite_deleted)
+
+    async def forget_if_idle(self, conversation_id: str, since: datetime) -> bool:
+        """Erases a conversation that nobody has used since an instant; its requests stay. False when it was used meanwhile.
+
+        Raises:
+            AssistantError: Rasa could not be told; nothing was erased.
+        """
+        async with self._alone(conversation_id):
+            if conversation_id not in await self._database.run(chat.idle_since, since):
+                return False
+            await self._assistant.erase(conversation_id)
+            await self._database.run(chat.forget_conversation, conversation_id)
+            await to_thread.run_sync(self._database.overwrite_deleted)
+            return True
 
     @asynccontextmanager
     async def _alone(self, conversation_id: str) -> AsyncIterator[None]:
         lock = self._locks.setdefault(conversation_id, asyncio.Lock())
-        async with lock:
-            yield
-        if not lock.locked() and not getattr(lock, "_waiters", None):
-            self._locks.pop(conversation_id, None)
+        try:
+            async with lock:
+                yield
+        finally:
+            if not lock.locked() and not getattr(lock, "_waiters", None):
+                self._locks.pop(conversation_id, None)
 
 
 def readable(text: str) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.orm import Session
 
 from bot.fields import SUBJECTS
@@ -71,6 +71,8 @@ def open_ticket(session: Session, request: NewRequest, idempotency_key: str) -> 
         ConflictingReplay: the key is known with other fields.
     """
     body_hash = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtext(idempotency_key))))  # the same key sent twice at once waits
     known = session.scalars(select(Ticket).where(Ticket.idempotency_key == idempotency_key)).first()
     if known:
         if known.body_hash != body_hash:
@@ -151,11 +153,6 @@ def closed_before(session: Session, instant: datetime) -> Sequence[Ticket]:
     """Closed or cancelled requests whose retention is over."""
     ended = (TicketState.CLOSED, TicketState.CANCELLED, TicketState.SPAM)
     return session.scalars(select(Ticket).where(Ticket.state.in_(ended), Ticket.closed_at < instant)).all()
-
-
-def opened_since(session: Session, conversation_id: str, instant: datetime) -> bool:
-    """Whether this conversation left a request at or after ``instant``."""
-    return session.scalars(select(Ticket.id).where(Ticket.conversation_id == conversation_id, Ticket.created_at >= instant)).first() is not None
 
 
 def _unused_reference(session: Session) -> str:

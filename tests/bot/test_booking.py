@@ -131,3 +131,33 @@ def test_yes_at_the_recap_sends() -> None:
 
 def test_the_health_words_of_a_subject_are_never_kept() -> None:
     assert answer("subject", "ma sclérose en plaques depuis 2011").values == {"subject": "La neurologie"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "si je refuse ?",
+        "d'accord, mais qui va lire mes données ?",
+        "ok mais je veux pas que vous gardiez mes données",
+        "oui enfin non",
+        "ok attends je réfléchis",
+        "allez voir ailleurs",
+    ],
+)
+def test_consent_is_a_plain_yes_or_it_is_none(said: str) -> None:
+    assert "consent" not in answer("consent", said, "affirm", 0.9).values or answer("consent", said, "affirm", 0.9).values["consent"] is None
+
+
+@pytest.mark.parametrize("said", ["ok mais attendez", "envoyez pas tout de suite", "ok envoie pas encore"])
+def test_nothing_is_sent_on_a_hesitation(said: str) -> None:
+    assert "confirm" not in answer("confirm", said, "affirm", 0.9).values or answer("confirm", said, "affirm", 0.9).values["confirm"] is not True
+
+
+@pytest.mark.parametrize("said", ["oui je confirme le rendez-vous", "oui c'est le bon numéro", "oui mon adresse est correcte"])
+def test_a_yes_at_the_recap_empties_no_field(said: str) -> None:
+    assert answer("confirm", said, "affirm", 0.9).values == {"confirm": True}
+
+
+def test_a_name_is_not_the_end_of_a_sentence() -> None:
+    assert answer("confirm", "oui c'est correct sauf le nom Fatiha", "affirm", 0.9).values == {"name": "Fatiha"}
+    assert answer("name", "Mohamed El Amrani mais c pour mon pere Said").values == {"name": "Mohamed El Amrani"}

@@ -49,6 +49,8 @@ def test_what_cannot_be_a_name_is_refused(written: str) -> None:
         ("0550 12 34 56", "+213550123456"),
         ("+213 550 12 34 56", "+213550123456"),
         ("+212 6 12 34 56 78", "+212612345678"),
+        ("213 550 12 34 56", "+213550123456"),
+        ("212661234567", "+212661234567"),
         ("vous pouvez m'appeler au 06-12-34-56-78 merci", "+33612345678"),
     ],
 )
@@ -81,6 +83,7 @@ def test_the_label_read_back_tells_the_country_and_can_be_read_again() -> None:
         ("camille point laurent arobase exemple point fr", "camille.laurent@exemple.fr"),
         ("c'est camille.laurent @ exemple . fr", "camille.laurent@exemple.fr"),
         ("mon mail : Jean_Dupuis@Exemple.FR", "Jean_Dupuis@exemple.fr"),
+        ("jean.o'connor@exemple.fr", "jean.o'connor@exemple.fr"),
         ("jean tiret bas dupuis arobase exemple point be", "jean_dupuis@exemple.be"),
     ],
 )

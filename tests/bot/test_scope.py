@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bot.guard.door import inspect
 from bot.nlu.clauses import clauses
 from bot.scope import about, without_diseases
 from bot.silence import unsaid
@@ -69,3 +70,12 @@ def test_a_message_is_cut_where_a_second_question_begins(text: str, parts: list[
 def test_a_long_story_is_read_by_its_question() -> None:
     story = "Je travaille en usine depuis vingt ans. " * 8 + "Combien de jours faut-il pour récupérer ? Merci d'avance."
     assert clauses(story) == ["Combien de jours faut-il pour récupérer ?"]
+
+
+@pytest.mark.parametrize(
+    "text", ["combien de temps il me reste a vivre", "espérance de vie avec une cirrhose", "est ce que mon mari va mourir", "il est en soins palliatifs"]
+)
+def test_nobody_is_told_how_long_there_is_to_live(text: str) -> None:
+    finding = inspect(text)
+    assert finding is not None
+    assert finding.intent in ("personal_advice", "red_flag")

@@ -112,6 +112,24 @@ def test_erasing_by_words_and_a_button(stack: Stack, visitor: Visitor) -> None:
     assert_nowhere(stack, "Zorglub")
 
 
+def test_a_button_of_an_older_turn_is_stale(visitor: Visitor) -> None:
+    old = visitor.last.buttons[0]["id"]
+    visitor.say("est-ce que ça fait mal ?")
+    assert "n'est plus valable" in visitor.send({"client_id": "old", "button": old}).text
+
+
+def test_the_same_request_can_be_made_again_once_the_first_is_closed(stack: Stack, visitor: Visitor) -> None:
+    first = visitor.book()
+    with sqlite3.connect(stack.folder / "desk.db") as database:
+        database.execute("UPDATE tickets SET state = 'closed' WHERE reference = ?", (first,))
+    assert visitor.book() != first
+
+
+def test_the_forms_answers_leave_the_conversation_once_they_are_in_the_ticket(visitor: Visitor) -> None:
+    visitor.book(name="Zébulon Partout")
+    assert "Partout" not in "\n".join(m["text"] for m in visitor.thread().messages)
+
+
 def test_no_personal_data_is_in_any_log(stack: Stack, visitor: Visitor) -> None:
     visitor.book(name="Zébulon Journalier", contact="zebulon.journalier@exemple.fr", windows="le 3 décembre")
     for path in (stack.folder / "log").iterdir():
@@ -127,6 +145,8 @@ def test_a_request_sent_while_the_desk_cannot_write_is_not_said_to_be_received(s
         database.execute("CREATE TRIGGER disk_full BEFORE INSERT ON tickets BEGIN SELECT RAISE(ABORT, 'disk full'); END")
         failed = visitor.say("oui")
         database.execute("DROP TRIGGER disk_full")
+    for path in (stack.folder / "log").iterdir():
+        assert "camille@exemple.fr" not in path.read_text(errors="replace"), path.name
     assert "n'a pas pu être enregistrée" in failed.text
     assert "Demande reçue" not in failed.text
     assert "Camille Laurent" in visitor.press("essayer").text, "nothing of the form is lost"
@@ -246,8 +266,6 @@ def contents(stack: Stack, name: str) -> str:
 
 
 def assert_nowhere(stack: Stack, *words: str) -> None:
-    with sqlite3.connect(stack.folder / "desk.db") as database:
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     for name in ("desk.db", "tracker.db"):
         for word in words:
             assert word not in contents(stack, name), f"{word} is still in {name}"
