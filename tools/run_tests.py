@@ -32,6 +32,7 @@ def main() -> int:
             "rasa data validate",
             [BOT, "-W", "ignore", "-m", "rasa", "data", "validate", "--fail-on-warnings", "--domain", "domain.yml", "--data", *DATA],
             QUIET,
+            quiet=True,
         ),
         stories(),
         step("stack, browser and conversations", [DESK, "-m", "pytest", "tests/stack", "tests/conversations"]),
