@@ -37,6 +37,19 @@ class Stack:
         """A new conversation."""
         return Visitor(self.url)
 
+    def add_staff(self, name: str, password: str) -> None:
+        """Makes a staff account as the README says."""
+        done = subprocess.run(
+            [sys.executable, "-m", "desk", "staff", "add", name],
+            cwd=ROOT,
+            env={**os.environ, "PORT": str(self.port), "PASSERELLE_DATA": str(self.folder)},
+            input=password + "\n",
+            text=True,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
     def pid_of(self, program: str) -> int:
         """Process id of ``desk``, ``rasa`` or ``actions`` as the supervisor started it."""
         log = (self.folder / "log/supervisord.log").read_text()

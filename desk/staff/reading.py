@@ -119,7 +119,7 @@ def read_request(session: Session, reference: str, reader: str) -> Detail | None
         row=_row(ticket, present),
         version=ticket.version,
         is_erased=is_erased,
-        is_closable=ticket.state in service.CLOSABLE,
+        is_closable=ticket.state in service.OPEN_STATES,
         said_on=wording.day_in_full(ticket.created_at),
         contacts=contacts,
         assignee=ticket.assignee.name if ticket.assignee else None,

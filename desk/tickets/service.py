@@ -18,7 +18,6 @@ from desk.models import Conversation, Ticket, TicketState
 from desk.tickets.references import new_reference
 
 OPEN_STATES = (TicketState.WAITING, TicketState.CLAIMED, TicketState.PENDING_VISITOR, TicketState.BOOKED, TicketState.EXPIRED)
-CLOSABLE = OPEN_STATES
 
 
 class TicketError(Exception):
@@ -120,7 +119,7 @@ def close_ticket(session: Session, reference: str, actor: str, seen_version: int
         CursorResult[Any],
         session.execute(
             update(Ticket)
-            .where(Ticket.reference == reference, Ticket.version == seen_version, Ticket.state.in_(CLOSABLE))
+            .where(Ticket.reference == reference, Ticket.version == seen_version, Ticket.state.in_(OPEN_STATES))
             .values(state=TicketState.CLOSED, version=Ticket.version + 1, closed_at=now())
         ),
     )

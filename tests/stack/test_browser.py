@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,15 +103,7 @@ def test_a_visitor_books_and_a_staff_member_finds_the_request(phone: Page, brows
     reference = reference_in(phone.locator("#log").inner_text())
     screenshot(phone, "visitor-received-phone")
 
-    subprocess.run(
-        [sys.executable, "-m", "desk", "staff", "add", "Bruno"],
-        cwd=ROOT,
-        env={**os.environ, "PORT": str(stack.port), "PASSERELLE_DATA": str(stack.folder)},
-        input=PASSWORD + "\n",
-        text=True,
-        capture_output=True,
-        check=True,
-    )
+    stack.add_staff("Bruno", PASSWORD)
     desk = browser.new_page(viewport=WIDE, locale="fr-FR")
     desk.goto(f"{stack.url}/desk/")
     desk.locator('input[name="name"]').fill("Bruno")

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sqlite3
-import subprocess
-import sys
 import threading
 import uuid
 
 import httpx2
 import pytest
 
-from tests.stack_client import ROOT, Reply, Stack, Visitor, reference_in, wait_for
+from tests.stack_client import Reply, Stack, Visitor, reference_in, wait_for
 
 pytestmark = pytest.mark.stack
 PASSWORD = "un mot de passe assez long"
@@ -22,16 +19,7 @@ PASSWORD = "un mot de passe assez long"
 @pytest.fixture(scope="module")
 def staff(stack: Stack) -> httpx2.Client:
     """A browser signed in to the desk, with an account made as the README says."""
-    done = subprocess.run(
-        [sys.executable, "-m", "desk", "staff", "add", "Anne"],
-        cwd=ROOT,
-        env={**os.environ, "PORT": str(stack.port), "PASSERELLE_DATA": str(stack.folder)},
-        input=PASSWORD + "\n",
-        text=True,
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    stack.add_staff("Anne", PASSWORD)
     client = httpx2.Client(base_url=stack.url, follow_redirects=True, headers={"Origin": stack.url})
     page = client.get("/desk/")
     client.post("/desk/login", data={"name": "Anne", "password": PASSWORD, **hidden_fields(page.text)})
