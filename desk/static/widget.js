@@ -368,6 +368,7 @@ label { font-weight: 600; }
     #conversation = null; // { id, token }
     #owner = 'bot';
     #unsent = []; // { client_id, text | button, label, after, node }
+    #queue = []; // those of #unsent written while another was under way, or before the conversation had opened
     #lastSeq = 0;
     #waiting = false;
     #started = false;
@@ -538,7 +539,10 @@ label { font-weight: 600; }
         this.#lastSeq = 0;
         this.#setOwner(owner);
         this.#receive(messages ?? [], { history: true });
-        for (const entry of this.#unsent.splice(0)) {
+        const queued = new Set(this.#queue);
+        this.list.append(...this.#queue.map((entry) => entry.node));
+        for (const entry of this.#unsent.filter((other) => !queued.has(other))) {
+          this.#unsent.splice(this.#unsent.indexOf(entry), 1);
           const arrived = messages.some((m) => m.from === 'visitor' && m.seq > entry.after && plain(m.text) === plain(entry.label));
           if (!arrived) this.#fail(this.#place(entry), new ApiError(0));
         }
@@ -558,6 +562,7 @@ label { font-weight: 600; }
       this.#stopStream();
       this.#conversation = null;
       this.#setOwner('bot');
+      this.#queue = [];
       this.#unsent.splice(0).reverse().forEach((entry) => this.#giveBack(entry));
       this.#save();
       this.#refreshButtons();
@@ -574,6 +579,7 @@ label { font-weight: 600; }
 
     async #erase() {
       this.#askErase(false);
+      for (const entry of this.#queue.splice(0)) this.#sent(entry);
       while (this.#waiting) await wait(50); // a message under way belongs to what is erased
       this.#stopStream();
       this.#busy();
@@ -617,15 +623,16 @@ label { font-weight: 600; }
 
     #submit() {
       const text = this.input.value.trim();
-      if (!text || this.#waiting) return;
+      if (!text) return;
       this.input.value = '';
       this.#typed();
       this.#send({ text, label: text });
     }
 
     #send(content) {
-      const entry = { client_id: uuid(), after: this.#lastSeq, ...content };
-      this.#deliver(this.#place(entry));
+      const entry = this.#place({ client_id: uuid(), after: this.#lastSeq, ...content });
+      if (this.#waiting) this.#queue.push(entry); // one message at a time, in the order in which they were written
+      else this.#deliver(entry);
     }
 
     /** Shows a message of the visitor and keeps it until the server has it. */
@@ -729,13 +736,15 @@ label { font-weight: 600; }
       this.status.textContent = '';
       this.status.classList.remove('busy');
       this.#typed();
+      const next = this.#queue.shift();
+      if (next) this.#deliver(next);
     }
 
     /* ---- typing ---- */
 
     #typed() {
       const { length } = this.input.value;
-      this.sendButton.disabled = this.#waiting || !this.input.value.trim();
+      this.sendButton.disabled = !this.input.value.trim();
       this.count.hidden = length < COUNT_FROM;
       this.count.textContent = length < COUNT_FROM ? '' : T.count(length);
       this.count.classList.toggle('full', length >= MAX_LENGTH);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,6 +127,17 @@ def test_the_chat_can_be_used_by_keyboard_alone(phone: Page) -> None:
     expect(phone.locator('.message[data-kind="answer"]').last).to_contain_text("31", timeout=20_000)
     phone.keyboard.press("Escape")
     expect(phone.locator("#launcher")).to_be_focused()
+
+
+def test_messages_written_before_the_first_answer_are_sent_in_order(phone: Page) -> None:
+    phone.route("**/api/conversations", lambda route: (time.sleep(1.5), route.continue_()))
+    phone.locator("#launcher").click()
+    for text in ("combien ca coute", "est-ce que ça fait mal ?"):
+        phone.locator("#input").fill(text)
+        phone.locator("#input").press("Enter")
+    expect(phone.locator('.message[data-kind="answer"]')).to_have_count(2, timeout=30_000)
+    said = phone.locator(".message").evaluate_all("nodes => nodes.map((node) => node.dataset.text ?? node.dataset.kind)")
+    assert said == ["notice", "combien ca coute", "answer", "est-ce que ça fait mal ?", "answer"]
 
 
 def test_the_conversation_is_still_there_after_a_reload(phone: Page) -> None:
