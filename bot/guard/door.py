@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.guard.language import foreign_language
-from bot.guard.prognosis import asks_prognosis
 from bot.guard.red_flags import check
+
+PERSONAL = "P"  # level of the personal questions in the lexicon
+GUARDED = ("red_flag", "personal_advice", "foreign_language")  # from the gravest to the mildest
+# Red flags, likewise; families that are not named lie where the empty name stands.
+_FAMILIES = ("suicide_urgent", "suicide", "suicide_other", "poisoning", "emergency", "liver_bleed", "suicide_veiled", "assisted_dying", "")
+_FAMILIES += ("after_injection", "same_day")
 
 
 @dataclass(frozen=True)
@@ -37,10 +42,21 @@ def inspect(text: str) -> Finding | None:
         The finding, or None for an ordinary message.
     """
     flag = check(text)
+    if flag and flag.level == PERSONAL:
+        return Finding("personal_advice", flag.family)
     if flag:
         urgent = flag.family == "suicide" and (flag.urgent or flag.also_vital)
         return Finding("red_flag", "suicide_urgent" if urgent else flag.family)
-    if asks_prognosis(text):
-        return Finding("personal_advice", "end_of_life")
     language = foreign_language(text)
     return Finding("foreign_language", language) if language else None
+
+
+def is_graver(one: Finding, other: Finding | None) -> bool:
+    """Whether a finding should answer a message rather than another; a draw goes to the first."""
+    return other is None or _gravity(one) <= _gravity(other)
+
+
+def _gravity(finding: Finding) -> tuple[int, int]:
+    """Sorts the gravest first."""
+    family = finding.variant if finding.variant in _FAMILIES else ""
+    return (GUARDED.index(finding.intent), _FAMILIES.index(family))

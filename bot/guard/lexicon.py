@@ -57,7 +57,7 @@ class Line:
     rule: str
     family: str
     level: str
-    kind: str  # "always", "stated" or "now": see the head of lexicon.yml
+    kind: str  # "always", "stated", "now" or "asked": see the head of lexicon.yml
     parts: tuple[int, ...]  # indexes into Lexicon.parts
     plan: bool
     text: str
@@ -210,7 +210,7 @@ def load() -> Lexicon:
     reader = _Reader(raw["groups"])
     lines: list[Line] = []
     for entry in raw["entries"]:
-        for kind in ("always", "stated", "now", "plan"):
+        for kind in ("always", "stated", "now", "plan", "asked"):
             for text in _lines(entry.get(kind, "")):
                 parts = tuple(reader.part(piece) for piece in text.split("&"))
                 lines.append(

@@ -23,6 +23,7 @@ _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss", "ø": "o", "ł":
 _WORD = re.compile(r"[^\W_]+")
 _SAME_LETTER = re.compile(r"([a-vx-z])\1{2,}")
 _SPELT_OUT = re.compile(r"\b(?:[a-z][ .*_-]){4,30}[a-z]\b")
+_SEEMS = re.compile(r"\b(pas|ai|as|a|ont|avez|avait|avais|avaient|avoir) l'air\b(?! qui)")  # « n'a pas l'air » is not « pas d'air »
 _SPACES = re.compile(r"[^\S\n]+")
 
 # « pu » stands for « plus » in SMS, except after the verb avoir (« j'ai pu venir »).
@@ -107,4 +108,5 @@ def fold(text: str) -> str:
     text = _SAME_LETTER.sub(r"\1", text)
     text = _SPELT_OUT.sub(lambda match: re.sub("[^a-z]", "", match.group()), text)  # « m o u r i r »
     text = re.sub(r"\baujourd ?'? ?hui\b", "aujourdhui", text)
+    text = _SEEMS.sub(r"\1", text)
     return _SPACES.sub(" ", _expand_sms(text)).strip()

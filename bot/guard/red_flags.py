@@ -36,8 +36,9 @@ _PRECEDENCE = (
     "R-10", "R-14", "R-15", "R-12", "R-10 stated", "R-13", "R-11",
     "R-01", "R-02", "R-03", "R-04", "R-05", "R-06", "R-07", "R-08", "R-09",
     "R-16", "R-17", "R-18", "R-31", "R-32", "R-33", "R-19",
-    "R-21", "R-20", "R-23", "R-22",
+    "R-21", "R-20", "R-23", "R-22", "R-24",
     "R-30", "R-34", "R-37", "R-35", "R-36",
+    "P-01", "P-10", "R-44", "R-40",
 )  # fmt: skip
 _RANK = {name: rank for rank, name in enumerate(_PRECEDENCE)}
 _SUICIDE = frozenset({"R-10", "R-11", "R-12", "R-13", "R-15"})
@@ -50,7 +51,7 @@ class RedFlag:
     Attributes:
         rule: the rule of guard.md §5 that fired, such as « R-01 ».
         family: which family of answers it calls for.
-        level: V (emergency services), S (suicide line), D (danger), J (doctor today).
+        level: V (emergency services), S (suicide line), D (danger), J (doctor today), P (a personal question, to decline).
         urgent: for suicide, a plan, means or « maintenant » is stated.
         also_vital: a vital sign and a sign of suicide were both found.
     """
@@ -78,6 +79,7 @@ class _Message:
         self.words: list[str] = []
         self.clause_starts: list[int] = [0]
         self.sentence_starts: list[int] = [0]
+        self.asked: set[int] = set()  # sentences that end with a question mark
         folded = _ADDRESS.sub(" , ", fold(text))
         pieces = list(_PIECE.finditer(folded))
         for i, match in enumerate(pieces):
@@ -105,6 +107,8 @@ class _Message:
 
     def _mark(self, piece: str) -> None:
         here = len(self.words)
+        if piece == "?" and here:
+            self.asked.add(self.sentence(here - 1))
         if here > self.clause_starts[-1]:
             self.clause_starts.append(here)
         if piece in ".!?;…" and here > self.sentence_starts[-1]:
@@ -240,7 +244,8 @@ def _near(spans: list[list[_Span]]) -> list[_Span]:
     for first in spans[0]:
         chosen = [first]
         for others in spans[1:]:
-            close = [s for s in others if abs(s.start - first.start) <= _NEAR]
+            # Each part has words of its own: one « pas » cannot deny two things.
+            close = [s for s in others if abs(s.start - first.start) <= _NEAR and not any(s.start < c.end and c.start < s.end for c in chosen)]
             if not close:
                 break
             # A plain statement is preferred to a denied one.
@@ -269,6 +274,9 @@ class _Reading:
         self._now = self._sentences(frames["now"])
         self._past = [span for number in frames["past"] for span in spans.get(number, ())]
         self._past_before = [span for number in frames["past_before"] for span in spans.get(number, ())]
+        self._over = [span for number in frames["over"] for span in spans.get(number, ())]
+        self._persons = self._sentences(frames["persons"])
+        self._animals = self._sentences(frames["animals"]) - self._sentences(frames["hurt_by"])
         self.imminent = any(number in spans for number in frames["imminent"])
 
     def _sentences(self, numbers: frozenset[int]) -> set[int]:
@@ -284,14 +292,28 @@ class _Reading:
             return True
         return any(p.start <= span.start and span.start - p.end <= 2 for p in self._past_before)
 
+    def _is_harmless(self, line: Line, span: _Span) -> bool:
+        """Tells whether even a sign stated of someone is over for good, an animal's, or asked of nobody."""
+        if self._is_now(span):
+            return False
+        sentence = self.message.sentence(span.start)
+        start, end = self.message.clause(span.start)
+        if sentence in self._animals or any(start <= over.start < end for over in self._over):
+            return True
+        asked = sentence in self._questions or (line.level == "J" and sentence in self.message.asked)
+        return asked and sentence not in self._persons
+
     def _stands(self, line: Line, span: _Span) -> bool:
         """Tells whether frames leave a finding standing."""
-        if line.kind == "always":
+        if line.kind == "asked":
             return True
+        if line.kind == "always":
+            return line.level not in "VJ" or not self._is_harmless(line, span)
         now = self._is_now(span)
         if line.kind == "now":
             return now and not self._is_past(span)
-        asked = self.message.sentence(span.start) in self._questions
+        sentence = self.message.sentence(span.start)
+        asked = sentence in self._questions or (line.level == "J" and sentence in self.message.asked and sentence not in self._persons)
         return now or not (asked or self._is_past(span))
 
     def hit(self, line: Line) -> _Hit | None:

@@ -11,6 +11,12 @@ _JOINTS = re.compile(r",\s*|\s+et\s+(?:puis\s+|aussi\s+)?|\s+puis\s+|\s*;\s*", r
 _LONG_ENOUGH = 2  # words
 
 
+def sentences(text: str) -> list[str]:
+    """The sentences of a message, in order; empty where it is one sentence."""
+    found = [s.strip() for s in _SENTENCES.split(text) if s and len(s.split()) >= _LONG_ENOUGH]
+    return found if len(found) > 1 else []
+
+
 def clauses(text: str) -> list[str]:
     """The parts of a message that may be questions of their own, in order; empty where it is one clause.
 

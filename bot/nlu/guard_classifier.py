@@ -9,10 +9,10 @@ from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
 from rasa.nlu.classifiers.classifier import IntentClassifier as RasaIntentClassifier
-from rasa.shared.nlu.constants import ENTITIES, TEXT
+from rasa.shared.nlu.constants import ENTITIES, INTENT, TEXT
 from rasa.shared.nlu.training_data.message import Message
 
-from bot.guard.door import Finding, inspect
+from bot.guard.door import GUARDED, Finding, inspect, is_graver
 
 SOURCE = "GuardClassifier"
 
@@ -36,9 +36,16 @@ class GuardClassifier(GraphComponent, RasaIntentClassifier):
         for message in messages:
             text = message.get(TEXT) or ""
             finding = None if text.startswith("/") else inspect(text)
-            if finding:
+            if finding and is_graver(finding, _learned(message)):
                 _override(message, finding)
         return messages
+
+
+def _learned(message: Message) -> Finding | None:
+    """What the intent classifier found by itself: the net under the lexicon."""
+    intent = (message.get(INTENT) or {}).get("name")
+    variant = next((e["value"] for e in message.get(ENTITIES, []) if e["entity"] == intent), None)
+    return Finding(str(intent), str(variant)) if variant and intent in GUARDED else None
 
 
 def _override(message: Message, finding: Finding) -> None:

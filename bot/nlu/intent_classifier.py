@@ -7,6 +7,7 @@ encoder (measured in ``docs/decisions.md``); here TF-IDF and encoder are scaled 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,15 @@ from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
 from rasa.nlu.classifiers.classifier import IntentClassifier as RasaIntentClassifier
-from rasa.shared.nlu.constants import INTENT, TEXT
+from rasa.shared.nlu.constants import ENTITIES, INTENT, TEXT
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.utils.class_weight import compute_sample_weight
 
-from bot.nlu.clauses import clauses
+from bot.nlu.clauses import clauses, sentences
 from bot.scope import without_diseases
 
 RANKING_LENGTH = 10
@@ -36,6 +38,11 @@ MOST_QUESTIONS = 3
 POLITE = frozenset({"greet", "thank", "goodbye", "affirm", "inform"})  # « merci, et c'est où ? » is a question
 NOT_ANSWERED = frozenset({"ask_bot", "ask_privacy", "ask_status", "ask_unanswered"})
 CLEAR = 0.5  # confidence from which a part of a message is a question of its own
+VARIANT = "variant"  # in data/nlu, the metadata of examples that share an intent but not the text that answers them
+SEPARATOR = "#"  # between intent and variant in the classifier's own labels
+ALARM = "red_flag"  # the learned net under the lexicon of red flags
+ALARM_FROM = 0.5  # chance from which it is believed, of the whole message or of one of its sentences
+MOST_SENTENCES = 12
 # Types that scikit-learn's fitted objects hold and skops does not know as safe by itself. Anything else refuses to load.
 TRUSTED_TYPES = ["numpy.dtype", "scipy.sparse._csr.csr_matrix"]
 
@@ -92,6 +99,7 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
         """Fits on every example that has a text and an intent, and stores the result."""
         examples = [e for e in training_data.intent_examples if e.get(INTENT) and e.get(TEXT)]
         texts = [without_diseases(e.get(TEXT)) for e in examples]
+        intents = [e.get(INTENT) for e in examples]
         self._vectorizer = TfidfVectorizer(
             analyzer="char_wb",
             ngram_range=(self._config["min_ngram"], self._config["max_ngram"]),
@@ -99,8 +107,11 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
             strip_accents=None,
             dtype=np.float64,
         ).fit(texts)
-        self._regression = LogisticRegression(C=self._config["C"], max_iter=2000, class_weight="balanced", random_state=self._config["random_state"]).fit(
-            self._features(texts, [e.get(TEXT) for e in examples]), [e.get(INTENT) for e in examples]
+        self._regression = LogisticRegression(C=self._config["C"], max_iter=2000, random_state=self._config["random_state"]).fit(
+            self._features(texts, [e.get(TEXT) for e in examples]),
+            [_label(e) for e in examples],
+            # By intent, not by label: an intent with twenty variants is no likelier than one with a single text.
+            sample_weight=compute_sample_weight("balanced", intents),
         )
         with self._model_storage.write_to(self._resource) as folder:
             skops.io.dump(self._vectorizer, folder / "vectorizer.skops")
@@ -117,10 +128,11 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
                 message.set("intent", {"name": NOTHING_SAID, "confidence": 1.0}, add_to_output=True)
                 continue
             parts = clauses(text)
-            whole, *rankings = self._rankings([text, *parts])
-            ranking, also = choose(whole, rankings)
-            message.set("intent", ranking[0], add_to_output=True)
-            message.set("intent_ranking", ranking, add_to_output=True)
+            others = [s for s in sentences(text)[:MOST_SENTENCES] if s not in parts]
+            whole, *rankings = self._rankings([text, *parts, *others])
+            alarm = alarmed([whole, *rankings])
+            ranking, also = ([alarm], []) if alarm else choose(*without_alarms(whole, rankings[: len(parts)]))
+            _set_intent(message, ranking)
             if also:
                 message.set(ALSO_ASKED, also, add_to_output=True)
         return messages
@@ -132,9 +144,7 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
     def _rankings(self, texts: list[str]) -> list[Ranking]:
         assert self._regression is not None
         chances = self._regression.predict_proba(self._features([without_diseases(t) for t in texts], texts))
-        best = np.argsort(chances, axis=1)[:, ::-1][:, :RANKING_LENGTH]
-        names = self._regression.classes_
-        return [[{"name": str(names[i]), "confidence": float(row[i])} for i in order] for row, order in zip(chances, best)]
+        return [rank(self._regression.classes_, row) for row in chances]
 
     def _features(self, folded: list[str], originals: list[str]) -> csr_matrix:
         """One row a text: TF-IDF columns of the folded text, then the encoder's 512 of the text as written."""
@@ -144,6 +154,44 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
             return ngrams
         meaning = self._config["encoder_weight"] * np.atleast_2d(self._encoder.encode(originals)).astype(np.float64)
         return hstack([ngrams, csr_matrix(meaning)], format="csr")
+
+
+def _label(example: Message) -> str:
+    """The class an example belongs to: its intent, and its variant where its block names one."""
+    variant = ((example.get("metadata") or {}).get("intent") or {}).get(VARIANT)
+    return f"{example.get(INTENT)}{SEPARATOR}{variant}" if variant else str(example.get(INTENT))
+
+
+def rank(labels: Sequence[str], chances: Sequence[float]) -> Ranking:
+    """Intents by chance, best first; an intent has the chances of all its variants together, and the likeliest of them."""
+    sums: dict[str, float] = {}
+    best: dict[str, tuple[float, str]] = {}
+    for label, chance in zip(labels, chances):
+        intent, _, variant = str(label).partition(SEPARATOR)
+        sums[intent] = sums.get(intent, 0.0) + float(chance)
+        best[intent] = max(best.get(intent, (0.0, "")), (float(chance), variant))
+    ordered = sorted(sums, key=lambda intent: -sums[intent])[:RANKING_LENGTH]
+    return [{"name": i, "confidence": sums[i], **({VARIANT: best[i][1]} if best[i][1] else {})} for i in ordered]
+
+
+def alarmed(rankings: list[Ranking]) -> dict[str, Any] | None:
+    """The likeliest red flag of a message and its sentences, if it is likely enough."""
+    alarms = [r for ranking in rankings for r in ranking if r["name"] == ALARM and r["confidence"] >= ALARM_FROM]
+    return max(alarms, key=lambda r: float(r["confidence"]), default=None)
+
+
+def without_alarms(whole: Ranking, parts: list[Ranking]) -> tuple[Ranking, list[Ranking]]:
+    """The rankings without red flags that were too unlikely to be believed."""
+    kept = [[r for r in ranking if r["name"] != ALARM] for ranking in (whole, *parts)]
+    return kept[0], kept[1:]
+
+
+def _set_intent(message: Message, ranking: Ranking) -> None:
+    message.set("intent", ranking[0], add_to_output=True)
+    message.set("intent_ranking", ranking, add_to_output=True)
+    if variant := ranking[0].get(VARIANT):
+        entity = {"entity": ranking[0]["name"], "value": variant, "start": 0, "end": len(message.get(TEXT)), "extractor": "IntentClassifier"}
+        message.set(ENTITIES, [*message.get(ENTITIES, []), entity], add_to_output=True)
 
 
 def spoken(text: str) -> str:

@@ -9,8 +9,8 @@ from bot.answers import Content
 CONTENT = Content()
 
 
-def said(name: str, scope: str | None = None, condition: str | None = None) -> str:
-    text = CONTENT.message(name, {"scope": scope, "condition": condition, "unsaid": "ce point"}).text
+def said(name: str, scope: str | None = None, condition: str | None = None, personal_advice: str | None = None) -> str:
+    text = CONTENT.message(name, {"scope": scope, "condition": condition, "unsaid": "ce point", "personal_advice": personal_advice}).text
     return re.sub(r"[\u00a0\u202f]", " ", text.replace("’", "'"))
 
 
@@ -91,7 +91,8 @@ def test_c14_the_tumour_claim_never_stands_alone() -> None:
 
 
 def test_c15_always_beside_the_usual_treatment() -> None:
-    for text in (said("utter_complement"), said("utter_efficacy"), said("utter_personal_advice")):
+    advice = [said("utter_personal_advice", personal_advice=variant) for variant in ("stop_treatment", "instead_of")]
+    for text in (said("utter_complement"), said("utter_efficacy"), *advice):
         assert "complément" in text and "jamais à" in text
 
 

@@ -8,9 +8,28 @@ import time
 import pytest
 
 from bot.guard import RedFlag, check
+from bot.guard.door import PERSONAL
 from bot.guard.normalise import fold
 
 CAUGHT: dict[str, list[str]] = {
+    "liver_bleed": [
+        "je vomis du sang",
+        "j'ai fait caca noir",
+    ],
+    "suicide_other": [
+        "mon mari parle de mourir",
+        "un ami est suicidaire",
+    ],
+    "assisted_dying": [
+        "l'euthanasie, vous la faites ?",
+    ],
+    "coercion": [
+        "on me force à faire ce traitement",
+        "mes enfants prennent mon argent",
+    ],
+    "threat": [
+        "il y a une bombe",
+    ],
     "emergency": [
         "j'ai mal à la poitrine",
         "g mal au thorax",
@@ -31,8 +50,6 @@ CAUGHT: dict[str, list[str]] = {
         "ma langue gonfle",
         "j'ai de l'urticaire et je respire mal",
         "ça n'arrête pas de saigner",
-        "je vomis du sang",
-        "j'ai fait caca noir",
         "mon mari a une cirrhose, il est confus et somnolent",
         "j'ai le ventre gonflé et de la fièvre",
         "je suis jaune et j'ai des frissons",
@@ -67,8 +84,6 @@ CAUGHT: dict[str, list[str]] = {
         "je veux mettre fin à mes jours",
         "bghit nmout",
         "jpense a me suissider",
-        "mon mari parle de mourir",
-        "un ami est suicidaire",
         "jvx plus etre la",
         "autant que je crève",
         "je me suis scarifiée",
@@ -84,7 +99,6 @@ CAUGHT: dict[str, list[str]] = {
         "la douleur est insupportable et je n'ai plus la force",
         "je suis un fardeau pour ma famille",
         "la vie n'a plus de sens",
-        "l'euthanasie, vous la faites ?",
     ],
     "poisoning": [
         "j'ai pris trop de Doliprane",
@@ -104,9 +118,6 @@ CAUGHT: dict[str, list[str]] = {
         "j'ai été violée",
         "mon ex m'a étranglée",
         "il menace de me tuer",
-        "on me force à faire ce traitement",
-        "mes enfants prennent mon argent",
-        "il y a une bombe",
     ],
     "child_danger": [
         "on frappe mon fils",
@@ -197,8 +208,9 @@ def test_a_danger_sign_is_caught_in_its_family(family: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", LEFT_ALONE)
-def test_an_ordinary_message_is_left_alone(text: str) -> None:
-    assert check(text) is None
+def test_an_ordinary_message_raises_no_alarm(text: str) -> None:
+    flag = check(text)
+    assert flag is None or flag.level == PERSONAL
 
 
 @pytest.mark.parametrize(
