@@ -3,7 +3,7 @@ PYTHON ?= python3
 BOT := .venvs/bot/bin/python
 DESK := .venvs/desk/bin/python
 
-.PHONY: run test train lint staff content environments
+.PHONY: run test train lint staff content lock bench card environments
 
 run: environments train
 	@exec $(DESK) -m desk run --model "$$($(BOT) -m bot.train --path)" --bot-python $(BOT)
@@ -29,6 +29,17 @@ staff: environments
 
 content: environments
 	@$(DESK) -m desk content
+
+# WHY and DOES come to the recipe by the environment, so that any sign may stand in them.
+lock: environments
+	@test -n "$$WHY" || { echo 'usage: make lock WHY="what changed and why" [DOES="demander à un médecin|appeler|demander un rendez-vous|rien"]'; exit 2; }
+	@$(DESK) -m tools.review_lock --update "$$WHY" $${DOES:+--does "$$DOES"}
+
+bench: environments
+	@$(DESK) -m tools.bench_guard
+
+card: environments train
+	@$(BOT) -W ignore -m tools.guard_report
 
 environments:
 	@$(PYTHON) tools/environments.py bot desk

@@ -11,7 +11,7 @@ from rasa_sdk.executor import CollectingDispatcher
 from actions.base import Events, SafeAction, emptied_form, slot
 from actions.desk import Desk, DeskError
 from bot.answers import Content
-from bot.fields import parse_contact, subject_code
+from bot.booking import FIELDS, as_request
 
 
 class SubmitBooking(SafeAction):
@@ -41,14 +41,6 @@ class SubmitBooking(SafeAction):
 
 
 def _request(tracker: Tracker) -> dict[str, object]:
-    contact = parse_contact(tracker.get_slot(slot("contact")))
     consent = Content().responses["utter_ask_booking_consent"][0]["metadata"]
-    return {
-        "conversation_id": tracker.sender_id,
-        "name": tracker.get_slot(slot("name")),
-        contact.kind: contact.value,
-        "windows": tracker.get_slot(slot("windows")),
-        "subject": subject_code(tracker.get_slot(slot("subject"))),
-        "transcript": tracker.get_slot(slot("transcript")) == "oui",
-        "consent_version": consent["consent_version"],
-    }
+    given = as_request({field: tracker.get_slot(slot(field)) for field in FIELDS})
+    return {"conversation_id": tracker.sender_id, "consent_version": consent["consent_version"], **given}

@@ -25,23 +25,21 @@ class ValidateBookingForm(SafeAction):
             return []
         message = tracker.latest_message
         intent = message.get("intent") or {}
-        tries = int(tracker.get_slot("booking_tries") or 0)
         turn = Turn(
             asked=requested.removeprefix("booking_"),
             text=visitor_text(message.get("text") or ""),
             intent=str(intent.get("name")),
             confidence=float(intent.get("confidence") or 0.0),
             given={f: tracker.get_slot(slot(f)) for f in FIELDS},
-            tries=tries,
+            tries=int(tracker.get_slot("booking_tries") or 0),
         )
         reading = read(turn)
         if reading.digression:
             return []
         for response in reading.says:
             dispatcher.utter_message(response=response)
-        failed = reading.values.get(turn.asked, ...) is None and bool(reading.says)
         events: Events = [SlotSet(slot(f), value) for f, value in reading.values.items()]
-        events.append(SlotSet("booking_tries", tries + 1 if failed else 0))
+        events.append(SlotSet("booking_tries", reading.tries_after(turn)))
         if reading.stop:
             events.append(SlotSet("requested_slot", None))
         return events

@@ -63,6 +63,11 @@ class Reading:
     digression: bool = False
     stop: bool = False
 
+    def tries_after(self, turn: Turn) -> int:
+        """Bad answers in a row once this message is counted."""
+        missed = self.values.get(turn.asked, ...) is None and bool(self.says)
+        return turn.tries + 1 if missed else 0
+
 
 DIGRESSION = Reading(digression=True)
 
@@ -85,6 +90,22 @@ def read(turn: Turn) -> Reading:
         return _READERS[turn.asked](turn)
     except fields.FieldError as error:
         return _bad_answer(turn, error.code)
+
+
+def as_request(given: Mapping[str, Any]) -> dict[str, object]:
+    """What a complete form asks the desk to store, but for the conversation and the version of the consent.
+
+    Args:
+        given: values of ``FIELDS``, each as its reader left it.
+    """
+    contact = fields.parse_contact(given["contact"])
+    return {
+        "name": given["name"],
+        contact.kind: contact.value,
+        "windows": given["windows"],
+        "subject": fields.subject_code(given["subject"]),
+        "transcript": given["transcript"] == "oui",
+    }
 
 
 def _bad_answer(turn: Turn, code: str) -> Reading:
@@ -200,8 +221,31 @@ def _cancels(turn: Turn) -> bool:
     """Whether the visitor wants out: by the words, or because NLU is sure and the message is no answer to the question."""
     if turn.intent != "cancel":
         return False
-    answers = _written_as_a_name(turn.text) if turn.asked == "name" else fields.looks_like_contact(turn.text) or fields.looks_like_windows(turn.text)
-    return bool(_CANCEL.search(fold(turn.text))) or (turn.confidence >= SURE and not answers)
+    return bool(_CANCEL.search(fold(turn.text))) or (turn.confidence >= SURE and not _answers(turn.asked, turn.text))
+
+
+_CANCEL_PLAINLY = re.compile(r"\bannul|\blaiss\w* tomber|\babandonn")
+_CANCEL_OTHERWISE = re.compile(  # « n'annulez pas », « comment annuler ? », « je pourrai annuler plus tard ? »
+    r"\bn'annul\w* (?:surtout )?pas\b|\bpas (?:l'|d')?annul|\bsi j'?annul|\bcomment\b.{0,20}\bannul|\bannul\w*.{0,20}\b(?:plus tard|ensuite|apres)\b"
+)
+
+
+def wants_out(asked: str, text: str) -> bool:
+    """Whether the words alone say that the visitor wants out of the form: for the desk, which has no intents.
+
+    Args:
+        asked: the field on the table; « j'arrête à 17 h » is an answer to a question about moments.
+        text: the message as written.
+    """
+    folded = fold(text)
+    if not _CANCEL.search(folded) or _CANCEL_OTHERWISE.search(folded):
+        return False
+    return ("@" not in text and bool(_CANCEL_PLAINLY.search(folded))) or not _answers(asked, text)
+
+
+def _answers(asked: str, text: str) -> bool:
+    """Whether a message that looks like a wish to stop could as well be an answer."""
+    return _written_as_a_name(text) if asked == "name" else fields.looks_like_contact(text) or fields.looks_like_windows(text)
 
 
 _CORRECTS = re.compile(

@@ -43,6 +43,7 @@ class VisitorOutput(CollectingOutputChannel):
                 "sources": metadata.get("sources", []),
                 "buttons": message.get("buttons") or [],
                 "response": metadata.get("response"),
+                "variant": metadata.get("variant"),
             }
         )
 

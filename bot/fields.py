@@ -62,6 +62,8 @@ _INTRODUCTION = re.compile(
     re.I,
 )
 _NOT_IN_NAMES = re.compile(r"\b(?:je|tu|ne|pas|sais|mes|vos|mon|ma|votre|quoi|rien|vous|avec|pour|donnees|effacez|oui|non|merci|bonjour|bonsoir|autre|euh)\b")
+# « les effets secondaires », « prix » where a name was asked: a subject, unless the visitor says that it is their name.
+_TOPICS = re.compile(r"\b(?:combien|comment|pourquoi|quels?|quelles?|effets?|prix|tarifs?|douleurs?|traitements?|rendez|consultation)\b")
 _NAME = re.compile(r"[^\W\d_]+(?:[-'’ .]+[^\W\d_]+)*\.?")
 
 
@@ -76,6 +78,8 @@ def parse_name(text: str) -> str:
     """
     name = re.sub(r"\s+", " ", _INTRODUCTION.sub("", text.strip()))
     name = re.split(r"[,;?!]|\s(?:mais|avec|pour|car|sauf|et vous|et toi)\b", name)[0].strip(' .:"«»')
+    if _TOPICS.search(fold(name)) and not re.search(r"m['’ ]?appell?e|\bnom\b", text, re.I):
+        raise FieldError("name_unclear")
     if _NOT_IN_NAMES.search(fold(name)) or not 2 <= len(name) <= LONGEST_NAME or len(name.split()) > 7 or not _NAME.fullmatch(name):
         raise FieldError("name_unclear")
     return name.title().replace("’", "'") if name.islower() else name

@@ -16,6 +16,7 @@ from rasa.utils.endpoints import EndpointConfig
 from bot.answers import Content
 
 FOLLOW_UP = "utter_follow_up"
+GUARDED = ("utter_red_flag", "utter_personal_advice")  # their text is chosen by the slot of the same name
 
 
 class GuardedNLG(TemplatedNaturalLanguageGenerator):
@@ -52,7 +53,8 @@ class GuardedNLG(TemplatedNaturalLanguageGenerator):
         buttons = [*response.get("buttons", []), *self._content.neighbours(name, tracker.current_slot_values())]
         if tracker.active_loop and kind != "booking":
             buttons = []  # a question inside the form is answered, and the form goes on
-        return {"text": text, "buttons": buttons, "metadata": {"kind": kind, "sources": sources, "response": name}}
+        variant = tracker.get_slot(name.removeprefix("utter_")) if name in GUARDED else None
+        return {"text": text, "buttons": buttons, "metadata": {"kind": kind, "sources": sources, "response": name, "variant": variant}}
 
 
 def _last_answer(tracker: DialogueStateTracker) -> str | None:

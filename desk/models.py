@@ -61,6 +61,15 @@ class Conversation(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     last_message_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
 
+    # The last alarm: its family and when it was answered (desk.chat.crisis).
+    crisis: Mapped[str | None] = mapped_column(String(20))
+    crisis_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    insults: Mapped[int] = mapped_column(default=0)
+    # The desk's own form while it is open or waits (desk.chat.short_form); holds personal data.
+    short_form: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    # What a form was told still stands in Rasa's tracker, and must leave it before Rasa is spoken to again.
+    scrub_due: Mapped[bool] = mapped_column(default=False)
+
     messages: Mapped[list[ChatMessage]] = relationship(
         back_populates="conversation", cascade="all, delete-orphan", passive_deletes=True, order_by="ChatMessage.seq"
     )

@@ -17,7 +17,7 @@ DETAILS = {
     404: "Cette adresse ou cette conversation n'existe pas.",
     405: "Cette adresse ne s'utilise pas ainsi.",
     409: "Ce message a déjà été envoyé avec un autre contenu.",
-    413: "Le message est trop volumineux.",
+    413: "Le message est trop volumineux. Écrivez-le plus court. En cas d'urgence : 15, 112, 144, 911 ou 194.",
     429: "Trop de messages en peu de temps. Attendez un instant, puis réessayez. En cas d'urgence : 15, 112, 144, 911 ou 194.",
     500: "Une erreur est survenue de notre côté ; votre message n'est pas perdu dans la page. Réessayez. En cas d'urgence : 15, 112, 144, 911 ou 194.",
     503: "Le service n'est pas disponible en ce moment. Réessayez dans un instant. En cas d'urgence : 15, 112, 144, 911 ou 194.",

@@ -26,10 +26,22 @@ async def keep_erasing(database: Database, turns: Turns, settings: Settings) -> 
     while True:
         try:
             await erase_expired(database, turns, settings)
+            await scrub_due(database, turns)
             await database.run(accounts.purge_expired)
         except Exception as error:  # whatever it was, the next run must come
             logger.error("retention failed: %s", type(error).__name__)
         await asyncio.sleep(EVERY_SECONDS)
+
+
+async def scrub_due(database: Database, turns: Turns) -> int:
+    """Has Rasa forget the forms that it could not be told to forget when they ended; returns how many that were."""
+    scrubbed = 0
+    for conversation_id in await database.run(chat.with_scrub_due):
+        try:
+            scrubbed += await turns.scrub_if_due(conversation_id)
+        except AssistantError:
+            break  # Rasa is silent: the next run tries again
+    return scrubbed
 
 
 async def erase_expired(database: Database, turns: Turns, settings: Settings) -> tuple[int, int]:

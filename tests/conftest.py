@@ -19,6 +19,16 @@ def root() -> Path:
 
 
 @pytest.fixture
+def desk(tmp_path: Path) -> Iterator[object]:
+    """A running desk whose Rasa is nowhere."""
+    from tests.desk_client import Desk
+
+    running = Desk(tmp_path)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
 def database(tmp_path: Path) -> Iterator[object]:
     """A migrated desk database in a real SQLite file."""
     from desk.db import Database, connect

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,6 +60,27 @@ class Stack:
     def kill(self, program: str) -> None:
         """Kills a program outright; the supervisor will start it again."""
         os.kill(self.pid_of(program), signal.SIGKILL)
+
+    @contextmanager
+    def down(self, program: str) -> Iterator[None]:
+        """Keeps a program dead: the supervisor is held still meanwhile, and starts it again afterwards."""
+        supervisor = int((self.folder / "supervisord.pid").read_text())
+        os.kill(supervisor, signal.SIGSTOP)
+        try:
+            self.kill(program)
+            yield
+        finally:
+            os.kill(supervisor, signal.SIGCONT)
+
+    @contextmanager
+    def hung(self, program: str) -> Iterator[None]:
+        """Keeps a program still: it takes connections and answers nothing."""
+        pid = self.pid_of(program)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def missing(self) -> list[str]:
         """What /healthz says is missing."""
@@ -159,11 +182,12 @@ class Visitor:
     """One conversation, as the page holds it."""
 
     url: str
+    http: httpx2.Client | None = None
     last: Reply = field(init=False)
 
     def __post_init__(self) -> None:
         """Opens the conversation."""
-        self._http = httpx2.Client(base_url=self.url, timeout=60)
+        self._http = self.http or httpx2.Client(base_url=self.url, timeout=60)
         answer = self._http.post("/api/conversations")
         body = answer.json()
         self.id, self.token = body["id"], body["token"]

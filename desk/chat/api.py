@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -12,10 +14,12 @@ from starlette.routing import Route
 from desk.chat import conversations as chat
 from desk.chat import limits
 from desk.chat.rasa import AssistantError
-from desk.chat.turns import ConversationGone, ReplayConflict, Said, Turns
+from desk.chat.turns import ConversationGone, ReplayConflict, Said, Turns, readable
 from desk.db import Database
 from desk.models import ChatMessage, Conversation
 from desk.problems import Problem
+
+logger = logging.getLogger(__name__)
 
 LARGEST_BODY = 64 * 1024  # bytes
 
@@ -29,9 +33,20 @@ async def create(request: Request) -> Response:
 
 
 async def say(request: Request) -> Response:
-    """POST /api/conversations/{id}/messages: one turn."""
-    conversation = await _authenticated(request)
+    """POST /api/conversations/{id}/messages: one turn. An emergency gets its numbers even when nothing can be stored."""
     said = _said(await _body(request))
+    try:
+        return await _turn(request, said)
+    except SQLAlchemyError as error:
+        alarm = request.app.state.turns.alarm(readable(said.text or ""))
+        if alarm is None:
+            raise
+        logger.error("database: %s", type(error).__name__)
+        raise Problem(503, alarm.text) from None
+
+
+async def _turn(request: Request, said: Said) -> Response:
+    conversation = await _authenticated(request)
     await _limits(request).hit(limits.MESSAGES, "messages", conversation.id)
     await _limits(request).hit(limits.MESSAGES_OF_ADDRESS, "messages", _address(request))
     turns: Turns = request.app.state.turns

@@ -16,10 +16,22 @@ from desk.db import now
 from desk.models import ChatMessage, Conversation, Ticket, TicketState
 from desk.tickets import service as tickets
 
-FORM_OPENS = "utter_ask_booking_consent"
+QUESTION = "utter_ask_booking_"  # how the responses that ask something in the form begin, Rasa's and the desk's alike
+FORM_OPENS = f"{QUESTION}consent"
+FORM_GIVEN_UP = ("utter_booking_cancelled", "utter_booking_cancelled_later", "utter_booking_refused")
+# Replies with which the form has ended: what it was told is then in the ticket alone, or nowhere.
+FORM_ENDS = ("utter_booking_received", *FORM_GIVEN_UP)
+ALARM = "utter_red_flag"
 REDACTED = "(effacé)"
 # What the desk says itself takes no button away: those of the assistant's last turn stay good.
-DESK_NOTICES = ("utter_stale_button", "utter_empty", "utter_too_long", "utter_unavailable")
+DESK_NOTICES = (
+    "utter_stale_button",
+    "utter_empty",
+    "utter_too_long",
+    "utter_unavailable",
+    "utter_unavailable_request",
+    "utter_unavailable_in_form",
+)
 
 
 def open_conversation(session: Session, greeting: Message) -> tuple[Conversation, str, list[ChatMessage]]:
@@ -101,7 +113,7 @@ def add_replies(session: Session, conversation_id: str, replies: Sequence[Messag
 
 
 def offered_button(session: Session, conversation_id: str, button_id: str) -> tuple[str, str] | None:
-    """Label and payload of a button, if the assistant's last turn offered it; an older one is stale."""
+    """Label and payload of a button, if the assistant's last turn or a notice after it offered it; an older one is stale."""
     last = session.scalars(
         select(ChatMessage)
         .where(ChatMessage.conversation_id == conversation_id, ChatMessage.sender == "bot", ChatMessage.response.not_in(DESK_NOTICES))
@@ -111,20 +123,31 @@ def offered_button(session: Session, conversation_id: str, button_id: str) -> tu
     if last is None:
         return None
     turn = replies_to(session, conversation_id, last.reply_to) if last.reply_to is not None else [last]
-    found = next((b for m in turn for b in m.buttons if b["id"] == button_id), None)
+    live = messages_after(session, conversation_id, turn[0].seq - 1)
+    found = next((b for m in live for b in m.buttons if b["id"] == button_id), None)
     return (found["label"], found["payload"]) if found else None
 
 
 def same_content(message: ChatMessage, content: str) -> bool:
-    """Whether a replayed ``client_id`` brings what it brought before."""
-    return message.content_hash == _hash(content)
+    """Whether a replayed ``client_id`` brings what it brought before; of a blanked message nobody can tell, so it does."""
+    return message.content_hash in (None, _hash(content))
 
 
 def redact_form(session: Session, conversation_id: str) -> None:
-    """Blanks what was said since the booking form last opened, the message that opened it included: it may hold a name already."""
-    opened = session.scalars(
-        select(ChatMessage).where(ChatMessage.conversation_id == conversation_id, ChatMessage.response == FORM_OPENS).order_by(ChatMessage.seq.desc()).limit(1)
-    ).first()
+    """Blanks what was said since the booking form opened, the message that opened it included: it may hold a name already.
+
+    A form that Rasa began and the desk took over opens twice before it ends: the first time counts.
+    """
+    responses = (FORM_OPENS, *FORM_ENDS)
+    marks = session.scalars(
+        select(ChatMessage).where(ChatMessage.conversation_id == conversation_id, ChatMessage.response.in_(responses)).order_by(ChatMessage.seq)
+    ).all()
+    opened: ChatMessage | None = None
+    for mark, following in zip(marks, [*marks[1:], None]):
+        if mark.response == FORM_OPENS:
+            opened = opened or mark
+        elif following is not None:
+            opened = None  # an earlier form, already blanked
     if opened is None:
         return
     for message in messages_after(session, conversation_id, (opened.reply_to or opened.seq) - 1):
@@ -133,9 +156,75 @@ def redact_form(session: Session, conversation_id: str) -> None:
             message.content_hash = None  # a short text can be found again from its hash
 
 
-def exists(session: Session, conversation_id: str) -> bool:
-    """Whether the conversation is still there."""
-    return session.get(Conversation, conversation_id) is not None
+def is_question(response: str | None) -> bool:
+    """Whether a response is a question of the booking form."""
+    return (response or "").startswith(QUESTION)
+
+
+def has_ended(replies: Sequence[Message]) -> bool:
+    """Whether the form ends with these replies."""
+    return any(r.response in FORM_ENDS for r in replies)
+
+
+def form_question(session: Session, conversation_id: str) -> str | None:
+    """The response that last asked something in a form which no reply has ended since; None when no form is under way."""
+    found = _last_of_form(session, conversation_id)
+    return found.response if found and is_question(found.response) else None
+
+
+def form_waits(session: Session, conversation_id: str) -> bool:
+    """Whether an emergency came in the middle of a form, and it was not taken up since."""
+    found = _last_of_form(session, conversation_id)
+    if not found or not is_question(found.response):
+        return False
+    return any(m.response == ALARM for m in messages_after(session, conversation_id, found.seq))
+
+
+def _last_of_form(session: Session, conversation_id: str) -> ChatMessage | None:
+    of_form = ChatMessage.response.startswith(QUESTION, autoescape=True) | ChatMessage.response.in_(FORM_ENDS)
+    return session.scalars(select(ChatMessage).where(ChatMessage.conversation_id == conversation_id, of_form).order_by(ChatMessage.seq.desc()).limit(1)).first()
+
+
+def last_response(session: Session, conversation_id: str, unless: Sequence[str] = ()) -> str | None:
+    """Response behind the last thing that the bot said, some passed over."""
+    return session.scalars(
+        select(ChatMessage.response)
+        .where(ChatMessage.conversation_id == conversation_id, ChatMessage.sender == "bot", ChatMessage.response.not_in(unless))
+        .order_by(ChatMessage.seq.desc())
+        .limit(1)
+    ).first()
+
+
+def untold_requests(session: Session, conversation_id: str, telling: Sequence[str]) -> list[Ticket]:
+    """Open requests of the conversation whose reference the visitor was never told: their answer was lost on the way.
+
+    Args:
+        session: the transaction.
+        conversation_id: whose requests.
+        telling: texts that are about to be said.
+    """
+    left = session.scalars(select(Ticket).where(Ticket.conversation_id == conversation_id, Ticket.state.in_(tickets.OPEN_STATES))).all()
+    if not left:
+        return []
+    said = session.scalars(
+        select(ChatMessage.text).where(ChatMessage.conversation_id == conversation_id, ChatMessage.response == "utter_booking_received")
+    ).all()
+    return [ticket for ticket in left if not any(ticket.reference in text for text in (*said, *telling))]
+
+
+def scrubbed(session: Session, conversation_id: str) -> None:
+    """Notes that Rasa's tracker holds no form any more."""
+    session.execute(update(Conversation).where(Conversation.id == conversation_id).values(scrub_due=False))
+
+
+def with_scrub_due(session: Session) -> Sequence[str]:
+    """Ids of conversations whose form Rasa has still to forget."""
+    return session.scalars(select(Conversation.id).where(Conversation.scrub_due)).all()
+
+
+def find(session: Session, conversation_id: str) -> Conversation | None:
+    """The conversation, while it is there."""
+    return session.get(Conversation, conversation_id)
 
 
 def forget_conversation(session: Session, conversation_id: str) -> None:

@@ -19,29 +19,31 @@ class Assistant:
 
     def __init__(self, url: str, secret: str, timeout_seconds: float, transport: httpx2.AsyncBaseTransport | None = None) -> None:
         """Takes Rasa's address, the shared secret, and how long a turn may take."""
+        self._was_silent = False
+        self._seconds = timeout_seconds
         self._client = httpx2.AsyncClient(
             base_url=f"{url}/webhooks/visitor",
             headers={"Authorization": f"Bearer {secret}"},
-            timeout=httpx2.Timeout(timeout_seconds, connect=2.0),
             transport=transport,
         )
 
-    async def say(self, conversation_id: str, text: str | None = None, payload: str | None = None) -> list[Message]:
+    async def say(self, conversation_id: str, text: str | None = None, payload: str | None = None, seconds: float | None = None) -> list[Message]:
         """Passes one message on.
 
         Args:
             conversation_id: Rasa's sender id.
             text: a visitor's own words, or
             payload: that of a button which the desk has offered.
+            seconds: how long this one may take, if less than usual.
 
         Raises:
             AssistantError: whatever went wrong; an empty answer is wrong too, because Rasa fails in silence.
         """
         body = {"payload": payload} if payload is not None else {"text": text}
-        answer = await self._request("POST", f"/conversations/{conversation_id}/messages", json=body)
+        answer = await self._request("POST", f"/conversations/{conversation_id}/messages", seconds, json=body)
         try:
             replies = [
-                Message(m["text"], m["kind"] or "", [dict(b) for b in m["buttons"]], [dict(s) for s in m["sources"]], m.get("response"))
+                Message(m["text"], m["kind"] or "", [dict(b) for b in m["buttons"]], [dict(s) for s in m["sources"]], m.get("response"), m.get("variant"))
                 for m in answer.json()["messages"]
             ]
         except (ValueError, KeyError, TypeError) as error:
@@ -58,13 +60,17 @@ class Assistant:
         """
         await self._request("DELETE", f"/conversations/{conversation_id}")
 
-    async def scrub(self, conversation_id: str) -> None:
+    async def scrub(self, conversation_id: str, seconds: float | None = None) -> None:
         """Erases what the form was told from the tracker; scope and reference stay.
+
+        Args:
+            conversation_id: Rasa's sender id.
+            seconds: how long it may take, if less than usual.
 
         Raises:
             AssistantError: when it is not sure that this happened.
         """
-        await self._request("POST", f"/conversations/{conversation_id}/scrub")
+        await self._request("POST", f"/conversations/{conversation_id}/scrub", seconds)
 
     async def ready(self) -> bool:
         """Whether Rasa has its model loaded."""
@@ -77,11 +83,17 @@ class Assistant:
         """Closes its connections."""
         await self._client.aclose()
 
-    async def _request(self, method: str, path: str, **kwargs: Any) -> httpx2.Response:
+    async def _request(self, method: str, path: str, seconds: float | None = None, **kwargs: Any) -> httpx2.Response:
+        # Once it kept somebody waiting in vain, it is asked first whether it is there: the next visitor waits two seconds, not twenty.
+        if self._was_silent and not await self.ready():
+            raise AssistantError("still silent")
+        timeout = httpx2.Timeout(min(self._seconds, seconds or self._seconds), connect=2.0)
         try:
-            answer = await self._client.request(method, path, **kwargs)
+            answer = await self._client.request(method, path, timeout=timeout, **kwargs)
         except httpx2.HTTPError as error:
+            self._was_silent = True
             raise AssistantError(type(error).__name__) from error
+        self._was_silent = False
         if answer.status_code >= 300:
             raise AssistantError(f"status {answer.status_code}")
         return answer

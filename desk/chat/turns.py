@@ -11,22 +11,25 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from anyio import to_thread
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.answers import Content, Message
-from bot.guard.door import inspect
 from desk import audit
 from desk.chat import conversations as chat
+from desk.chat.aftercare import Aftercare
+from desk.chat.answering import Answering, Outcome
 from desk.chat.exit_check import ExitCheck
 from desk.chat.rasa import Assistant, AssistantError
+from desk.chat.short_form import ShortForm
 from desk.db import Database, now
-from desk.models import ChatMessage
+from desk.models import ChatMessage, Conversation
+from desk.tickets.service import TicketError
 
 logger = logging.getLogger(__name__)
 
 LONGEST_TEXT = 2000  # characters; longer ones are read by the guard alone
 ERASE = "/erase_conversation"  # payload that the desk obeys itself
-# Replies with which the form has ended: what it was told is then in the ticket alone, or nowhere.
-ENDED = {"utter_booking_received", "utter_booking_cancelled", "utter_booking_refused"}
 # Control characters, and those that turn the reading direction: never part of what a person means to say.
 _UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
@@ -62,6 +65,8 @@ class Turns:
         self._assistant = assistant
         self._content = content
         self.exit_check = ExitCheck(content)
+        self._answering = Answering(database, assistant, content)
+        self._aftercare = Aftercare(content, self.exit_check)
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def take(self, conversation_id: str, said: Said) -> list[ChatMessage]:
@@ -76,7 +81,8 @@ class Turns:
             ConversationGone: it was erased meanwhile.
         """
         async with self._alone(conversation_id):
-            if not await self._database.run(chat.exists, conversation_id):
+            conversation = await self._database.run(chat.find, conversation_id)
+            if conversation is None:
                 raise ConversationGone(conversation_id)  # erased while this message waited its turn
             known = await self._database.run(chat.said_as, conversation_id, said.client_id)
             if known:
@@ -84,7 +90,7 @@ class Turns:
                     raise ReplayConflict(said.client_id)
                 replies = await self._database.run(chat.replies_to, conversation_id, known.seq)
                 return replies or await self._database.run(chat.add_replies, conversation_id, [self.exit_check.safe()], known.seq)
-            return await self._new_turn(conversation_id, said)
+            return await self._new_turn(conversation, said)
 
     async def erase(self, conversation_id: str) -> None:
         """Erases a conversation everywhere: Rasa's tracker, messages, the personal fields of its requests.
@@ -95,61 +101,70 @@ class Turns:
         async with self._alone(conversation_id):
             await self._erase(conversation_id)
 
-    async def _new_turn(self, conversation_id: str, said: Said) -> list[ChatMessage]:
+    def alarm(self, text: str) -> Message | None:
+        """The answer to an emergency, for when a turn cannot even be stored; None where the guard finds none."""
+        return self._answering.alarm(text)
+
+    async def _new_turn(self, conversation: Conversation, said: Said) -> list[ChatMessage]:
         payload, text = None, readable(said.text or "")
         stale = False
         if said.button is not None:
-            offered = await self._database.run(chat.offered_button, conversation_id, said.button)
+            offered = await self._database.run(chat.offered_button, conversation.id, said.button)
             stale = offered is None
             text, payload = offered or ("", "")
         if payload == ERASE:
             try:
-                await self._erase(conversation_id)
+                await self._erase(conversation.id)
             except AssistantError:
                 return [_unstored(self.exit_check.safe())]
             return [_unstored(self._own("utter_erased"))]
-        message = await self._database.run(chat.add_visitor_message, conversation_id, text[:LONGEST_TEXT], said.client_id, said.content)
+        message = await self._database.run(chat.add_visitor_message, conversation.id, text[:LONGEST_TEXT], said.client_id, said.content)
+        form = ShortForm.stored(conversation.short_form)
         if stale:
-            replies = [self._own("utter_stale_button")]
+            outcome = Outcome([self._own("utter_stale_button")], form)
         elif not text.strip():
-            replies = [self._own("utter_empty")]
+            outcome = Outcome([self._own("utter_empty")], form)
         elif len(text) > LONGEST_TEXT:
-            replies = [self._red_flag(text) or self._own("utter_too_long")]
+            outcome = self._answering.too_long(form, text)
         else:
-            replies = await self._asked(conversation_id, text, payload)
-        stored = await self._database.run(chat.add_replies, conversation_id, [self.exit_check(r) for r in replies], message.seq)
-        await self._tidy(conversation_id, replies)
+            outcome = await self._answering.answer(conversation, text, payload, f"{conversation.id}:desk:{message.seq}")
+        stored = await self._stored(conversation.id, message.seq, outcome)
+        if any(r.response in chat.FORM_ENDS for r in stored):
+            await self._forget_form(conversation.id)
         return stored
 
-    async def _asked(self, conversation_id: str, text: str, payload: str | None) -> list[Message]:
+    async def _stored(self, conversation_id: str, seq: int, outcome: Outcome) -> list[ChatMessage]:
         try:
-            return await self._assistant.say(conversation_id, text=None if payload else text, payload=payload)
-        except AssistantError as error:
-            logger.warning("the assistant did not answer: %s", error)
-            return [self._guarded(text) or self.exit_check.safe()]
+            return await self._database.run(self._aftercare.store, conversation_id, seq, outcome)
+        except (SQLAlchemyError, TicketError, ValidationError) as error:
+            if not outcome.sends:
+                raise
+            logger.error("a request could not be stored: %s", type(error).__name__)
+            return await self._database.run(self._aftercare.store, conversation_id, seq, self._aftercare.failed(outcome))
 
-    def _guarded(self, text: str) -> Message | None:
-        """The guard at the desk's own door."""
-        finding = inspect(text)
-        return self._own(finding.response, {finding.intent: finding.variant}) if finding else None
-
-    def _red_flag(self, text: str) -> Message | None:
-        finding = inspect(text)
-        return self._guarded(text) if finding and finding.intent == "red_flag" else None
-
-    def _own(self, response: str, slots: dict[str, str] | None = None) -> Message:
-        return self._content.message(response, slots)
-
-    async def _tidy(self, conversation_id: str, replies: list[Message]) -> None:
-        """Once the form has ended, what it was told leaves the desk's messages and Rasa's tracker."""
-        if not any(r.response in ENDED for r in replies):
-            return
-        await self._database.run(chat.redact_form, conversation_id)
+    async def _forget_form(self, conversation_id: str) -> None:
+        """Once the form has ended, what it was told leaves the database's log and Rasa's tracker too."""
         await to_thread.run_sync(self._database.overwrite_deleted)
         try:
-            await self._assistant.scrub(conversation_id)
+            await self._answering.scrub(conversation_id)
         except AssistantError as error:
-            logger.warning("the tracker could not be scrubbed, the conversation's erasure will: %s", error)
+            logger.warning("the tracker could not be scrubbed; it will be before Rasa is spoken to again: %s", error)
+
+    async def scrub_if_due(self, conversation_id: str) -> bool:
+        """Has Rasa forget a form that it could not be told to forget before; False when there was none.
+
+        Raises:
+            AssistantError: Rasa could not be told; it stays due.
+        """
+        async with self._alone(conversation_id):
+            conversation = await self._database.run(chat.find, conversation_id)
+            if conversation is None or not conversation.scrub_due:
+                return False
+            await self._answering.scrub(conversation_id)
+            return True
+
+    def _own(self, response: str) -> Message:
+        return self._content.message(response)
 
     async def _erase(self, conversation_id: str) -> None:
         await self._assistant.erase(conversation_id)

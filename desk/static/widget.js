@@ -85,6 +85,11 @@
     'g',
   );
 
+  /** First word of the lines of data/answers/language.yml → their language; a test holds the two together. */
+  const LANGUAGE_OF = {
+    I: 'en', Ich: 'de', Solo: 'es', Capisco: 'it', Compreendo: 'pt', Ik: 'nl', Razumem: 'sr-Latn', Разумем: 'sr-Cyrl', Я: 'ru', أفهم: 'ar', Înțeleg: 'ro', Yalnızca: 'tr',
+  };
+
   const CSS = `
 :host { all: initial; --bg: #f3f6f4; --card: #fff; --text: #1b2927; --soft: #50625e; --line: #d3deda; --brand: #0d5654; --brand-hover: #0a4442;
   --on-brand: #fff; --tint: #e2efeb; --red: #b3261e; --red-bg: #fff4f2; --red-text: #5f1410; --shadow: 0 18px 50px rgb(12 40 38 / .24);
@@ -305,11 +310,11 @@ label { font-weight: 600; }
       const flat = plain(part).toLowerCase();
       const emergency = from === 'bot' && kind === 'emergency';
       const numbers = emergency || (from !== 'visitor' && flat.includes('urgence') && /\b(112|3114)\b/.test(flat));
-      const english = kind === 'language' && /\b(the|you|only|please|speak)\b/.test(flat) && !/[àéèêç]/.test(flat);
+      const lang = kind === 'language' ? LANGUAGE_OF[part.split(' ', 1)[0]] : null;
       return h(
         'p',
-        { class: flat.includes("ne remplace pas l'avis d'un médecin") ? 'disclaimer' : null, lang: english ? 'en' : null },
-        ...(emergency ? emergencyParts(part) : numbers ? withPhoneLinks(part) : [part]),
+        { class: flat.includes("ne remplace pas l'avis d'un médecin") ? 'disclaimer' : null, lang, dir: lang === 'ar' ? 'rtl' : null },
+        ...(emergency ? emergencyParts(part) : numbers || lang ? withPhoneLinks(part) : [part]),
       );
     });
   }

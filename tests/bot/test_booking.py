@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.booking import DIGRESSION, NOTHING, Reading, Turn, read
+from bot.booking import DIGRESSION, NOTHING, Reading, Turn, as_request, read, wants_out
 
 GIVEN: dict[str, Any] = {
     "consent": True,
@@ -161,3 +161,33 @@ def test_a_yes_at_the_recap_empties_no_field(said: str) -> None:
 def test_a_name_is_not_the_end_of_a_sentence() -> None:
     assert answer("confirm", "oui c'est correct sauf le nom Fatiha", "affirm", 0.9).values == {"name": "Fatiha"}
     assert answer("name", "Mohamed El Amrani mais c pour mon pere Said").values == {"name": "Mohamed El Amrani"}
+
+
+@pytest.mark.parametrize("said", ["annuler", "non annulez tout svp", "laissez tomber", "stop", "j'arrête", "je ne veux plus de rdv", "j'ai changé d'avis"])
+@pytest.mark.parametrize("asked", ["consent", "name", "contact", "subject", "transcript", "confirm"])
+def test_words_alone_say_that_the_visitor_wants_out(asked: str, said: str) -> None:
+    assert wants_out(asked, said)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("windows", "j'arrête le travail à 17h"),
+        ("contact", "stop.pub@exemple.fr"),
+        ("name", "Annunziata Morel"),
+        ("confirm", "surtout n'annulez pas"),
+        ("consent", "comment annuler ensuite ?"),
+        ("consent", "je pourrai annuler plus tard ?"),
+    ],
+)
+def test_words_like_them_say_no_such_thing(asked: str, said: str) -> None:
+    assert not wants_out(asked, said)
+
+
+def test_bad_answers_in_a_row_are_counted_and_a_good_one_ends_the_row() -> None:
+    bad, good = Turn("contact", "06 12", "inform", 0.4, GIVEN, tries=1), Turn("contact", "06 12 34 56 78", "inform", 0.4, GIVEN, tries=1)
+    assert (read(bad).tries_after(bad), read(good).tries_after(good)) == (2, 0)
+
+
+def test_a_complete_form_says_what_is_to_be_stored() -> None:
+    assert as_request(GIVEN) == {"name": "Camille Laurent", "phone": "+33612345678", "windows": "mardi à 15h", "subject": "liver", "transcript": False}

@@ -31,6 +31,13 @@ def test_what_cannot_be_a_name_is_refused(written: str) -> None:
         fields.parse_name(written)
 
 
+@pytest.mark.parametrize("written", ["les effets secondaires", "prix", "c'est combien", "quel traitement", "rdv mardi"])
+def test_a_subject_is_no_name_unless_its_owner_says_so(written: str) -> None:
+    with pytest.raises(fields.FieldError, match="name_unclear"):
+        fields.parse_name(written)
+    assert fields.parse_name("je m'appelle Jean Prix") == "Jean Prix"
+
+
 @pytest.mark.parametrize(
     ("written", "number"),
     [

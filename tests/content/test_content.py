@@ -14,6 +14,7 @@ import yaml
 
 from bot.answers import Content
 from bot.fields import SUBJECTS
+from bot.figures import unknown
 from bot.guard.disclaimer import VARIANT_OF_KIND, is_disclaimed
 from bot.guard.normalise import fold
 
@@ -71,7 +72,7 @@ def test_each_rule_uses_what_exists() -> None:
 @pytest.mark.parametrize(("name", "variation"), variations())
 def test_each_answer_names_its_facts_and_its_review_state(name: str, variation: dict[str, Any]) -> None:
     metadata = variation["metadata"]
-    assert metadata["review"] == "non relu", "no clinician has signed any text yet"
+    assert metadata["review"] in ("non relu", "relu")  # test_lock.py: « relu » needs a signature
     if metadata["kind"] == "answer":
         assert metadata.get("facts")
     elif metadata["kind"] != "advice":  # an advice may say what an article leaves to doctors
@@ -95,13 +96,8 @@ def test_every_kind_of_health_message_has_a_disclaimer_variant() -> None:
 
 @pytest.mark.parametrize(("name", "variation"), [p for p in variations() if p.values[1]["metadata"]["kind"] == "answer"])
 def test_each_figure_of_an_answer_exists_in_its_facts(name: str, variation: dict[str, Any]) -> None:
-    facts = [CONTENT.facts[i] for i in variation["metadata"]["facts"]]
-    allowed = set(
-        re.findall(r"\d+", " ".join(v.replace("\u202f", "").replace("\xa0", "").replace(" ", "_") for f in facts for v in f["valeurs"]).replace("_000", "000"))
-    )
-    text = re.sub(r"\{\w+\}", "", variation["text"])
-    used = set(re.findall(r"\d+", re.sub(r"(?<=\d)[ \u202f\xa0](?=\d{3})", "", text)))
-    assert used <= allowed, f"{name}: {used - allowed} not in {allowed}"
+    values = [value for fact in variation["metadata"]["facts"] for value in CONTENT.facts[fact].get("valeurs", [])]
+    assert not unknown(re.sub(r"\{\w+\}", "", variation["text"]), values)
 
 
 @pytest.mark.parametrize(("name", "variation"), [p for p in variations() if p.values[1]["metadata"]["kind"] == "answer"])
@@ -120,7 +116,7 @@ def test_each_answer_says_where_it_comes_from(name: str, variation: dict[str, An
 def test_each_button_leads_somewhere(name: str, variation: dict[str, Any]) -> None:
     for button in variation.get("buttons", []):
         payload = button["payload"]
-        assert not payload.startswith("/") or payload[1:] in DOMAIN["intents"] or payload == "/erase_conversation", payload
+        assert not payload.startswith("/") or payload[1:] in DOMAIN["intents"] or payload in {"/erase_conversation", "/leave_request"}, payload
 
 
 def test_the_forms_subjects_are_those_of_the_closed_list() -> None:

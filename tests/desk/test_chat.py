@@ -178,7 +178,8 @@ def test_too_many_messages_are_slowed_down(tmp_path: Path) -> None:
 def test_the_last_door_restores_a_missing_disclaimer(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
     check: ExitCheck = client.app.state.turns.exit_check  # type: ignore[attr-defined]
     with caplog.at_level(logging.WARNING):
-        assert "ne remplace pas l'avis d'un médecin" in check(Message("Un texte sans mention.", "answer")).text
+        sources = client.app.state.content.sources(["M058"])  # type: ignore[attr-defined]
+        assert "ne remplace pas l'avis d'un médecin" in check(Message("Un texte sans mention.", "answer", sources=sources)).text
     assert check.counts["disclaimer restored"] == 1
     assert "Un texte" not in caplog.text
 

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from desk import audit, models
 from desk.db import Base, Database, connect
-from desk.migrate import migrate
+from desk.migrate import config_for, migrate
 from desk.tickets import service
 from tests.stack_client import free_ports
 
@@ -40,6 +41,32 @@ def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
     migrate(engine)
     migrate(engine)
     assert differences(engine) == []
+
+
+def assert_older_conversations_survive(engine: Engine) -> None:
+    """A database of the first version, with a conversation in it, comes to the present one."""
+    with engine.begin() as connection:
+        command.upgrade(config_for(connection), "0001")
+    at = "2026-11-01 10:00:00+00:00"
+    row = f"INSERT INTO conversations (id, token_hash, owner, epoch, created_at, last_message_at) VALUES ('old', 'x', 'bot', 0, '{at}', '{at}')"
+    with engine.begin() as connection:
+        connection.execute(text(row))
+    migrate(engine)
+    assert differences(engine) == []
+    with Database(engine).transaction() as session:
+        old = session.get_one(models.Conversation, "old")
+        assert (old.crisis, old.crisis_at, old.insults, old.short_form, old.scrub_due) == (None, None, 0, None, False)
+        old.short_form = {"key": "k", "values": {"name": "Camille"}}
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT count(*) FROM conversations WHERE short_form IS NULL")).scalar() == 0
+    with Database(engine).transaction() as session:
+        session.get_one(models.Conversation, "old").short_form = None
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT count(*) FROM conversations WHERE short_form IS NULL")).scalar() == 1, "no trace, not a JSON null"
+
+
+def test_a_sqlite_database_of_the_first_version_keeps_its_conversations(tmp_path: Path) -> None:
+    assert_older_conversations_survive(connect(f"sqlite:///{tmp_path / 'desk.db'}"))
 
 
 @pytest.fixture
@@ -77,7 +104,7 @@ def postgresql(tmp_path: Path) -> Iterator[str]:
 
 def test_postgresql_holds_the_same_tables_and_takes_a_request(postgresql: str) -> None:
     engine = connect(postgresql)
-    migrate(engine)
+    assert_older_conversations_survive(engine)
     assert differences(engine) == []
     database = Database(engine)
     wanted = service.NewRequest(

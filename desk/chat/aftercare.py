@@ -1,0 +1,101 @@
+"""The last stretch of a turn, in one transaction: what alarms, conduct and requests make of the replies, and storing them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from bot.answers import Content, Message
+from desk import audit
+from desk.chat import conduct, crisis
+from desk.chat import conversations as chat
+from desk.chat.answering import Outcome
+from desk.chat.exit_check import ExitCheck
+from desk.chat.prompts import with_resume
+from desk.chat.short_form import ShortForm
+from desk.db import now
+from desk.models import ChatMessage, Conversation
+from desk.tickets import service as tickets
+
+RECEIVED = "utter_booking_received"
+# What is no answer to words of the visitor: it neither uses up nor needs the turn that follows an alarm.
+_NOT_A_TURN = ("utter_empty", "utter_stale_button")
+# What would be wrong beside « demande reçue ».
+_UNTRUE_ONCE_RECEIVED = (
+    "utter_booking_failed",
+    "utter_unavailable_in_form",
+    "utter_unavailable_request",
+    "utter_short_form",
+    "utter_short_form_again",
+)
+
+
+class Aftercare:
+    """Finishes and stores the replies of a turn."""
+
+    def __init__(self, content: Content, exit_check: ExitCheck) -> None:
+        """Takes the content and the last door."""
+        self._content = content
+        self._exit_check = exit_check
+
+    def store(self, session: Session, conversation_id: str, seq: int, outcome: Outcome) -> list[ChatMessage]:
+        """Stores what a visitor reads, and with it what the turn changes: a request, the form, alarms, conduct.
+
+        Args:
+            session: the transaction; a request is received only if all of it commits.
+            conversation_id: an existing conversation.
+            seq: number of the visitor's message.
+            outcome: of that message.
+        """
+        conversation = session.get_one(Conversation, conversation_id)
+        replies, form = list(outcome.says), outcome.form
+        if outcome.sends and form:
+            replies, form = [*replies, self._received(self._stored(session, conversation_id, form))], None
+        replies = self._resolved(session, conversation_id, replies)
+        if form and chat.has_ended(replies):
+            form = None  # Rasa's form was received after all: there is only ever one
+        replies = conduct.counted(conversation, replies, self._content)
+        if replies[-1].response not in _NOT_A_TURN:
+            replies = crisis.followed(
+                conversation,
+                replies,
+                alarmed_before=chat.last_response(session, conversation_id, _NOT_A_TURN) == chat.ALARM,
+                content=self._content,
+                at=now(),
+            )
+        waits = form.waiting if form else chat.form_waits(session, conversation_id)
+        if waits and not crisis.is_fresh(conversation, now()):
+            replies = with_resume(replies)
+        stored = chat.add_replies(session, conversation_id, [self._exit_check(r) for r in replies], seq)
+        conversation.short_form = form.as_row() if form else None
+        if chat.has_ended(replies):
+            chat.redact_form(session, conversation_id)
+        if outcome.scrub or chat.has_ended(replies):
+            conversation.scrub_due = True
+        return stored
+
+    def failed(self, outcome: Outcome) -> Outcome:
+        """The outcome of a form that could not be stored: nothing of it is lost, and one tap tries again."""
+        assert outcome.form
+        kept = ShortForm.stored({**outcome.form.as_row(), "values": {**outcome.form.values, "confirm": None}})
+        return Outcome([self._content.message("utter_booking_failed")], kept)
+
+    def _stored(self, session: Session, conversation_id: str, form: ShortForm) -> str:
+        ticket, _ = tickets.open_ticket(session, form.request(conversation_id, self._content), form.key)
+        return ticket.reference
+
+    def _resolved(self, session: Session, conversation_id: str, replies: Sequence[Message]) -> list[Message]:
+        """Tells a reference that was stored while its answer was lost on the way; a request that is cancelled is not left behind."""
+        untold = chat.untold_requests(session, conversation_id, [r.text for r in replies])
+        if not untold or any(r.kind == "emergency" for r in replies):
+            return list(replies)
+        if any(r.response in chat.FORM_GIVEN_UP for r in replies):
+            for ticket in untold:
+                tickets.erase(session, ticket, audit.VISITOR)
+            return list(replies)
+        still_true = [r for r in replies if r.response not in _UNTRUE_ONCE_RECEIVED and not chat.is_question(r.response)]
+        return [*still_true, *(self._received(ticket.reference) for ticket in untold)]
+
+    def _received(self, reference: str) -> Message:
+        return self._content.message(RECEIVED, {"reference": reference})
