@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.guard.language import foreign_language
+from bot.guard.foreign import check_foreign
+from bot.guard.language import foreign_language, speaks_french
 from bot.guard.red_flags import check
 
 PERSONAL = "P"  # level of the personal questions in the lexicon
 GUARDED = ("red_flag", "personal_advice", "foreign_language")  # from the gravest to the mildest
-# Red flags, likewise; families that are not named lie where the empty name stands.
-_FAMILIES = ("suicide_urgent", "suicide", "suicide_other", "poisoning", "emergency", "liver_bleed", "suicide_veiled", "assisted_dying", "")
-_FAMILIES += ("after_injection", "same_day")
+# Red flags, likewise; families that are not named lie where « other » stands.
+_FAMILIES = tuple("suicide_urgent suicide suicide_other poisoning emergency liver_bleed suicide_veiled assisted_dying other after_injection same_day".split())
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,14 @@ def inspect(text: str) -> Finding | None:
         The finding, or None for an ordinary message.
     """
     flag = check(text)
-    if flag and flag.level == PERSONAL:
-        return Finding("personal_advice", flag.family)
-    if flag:
+    if flag and flag.level != PERSONAL:
         urgent = flag.family == "suicide" and (flag.urgent or flag.also_vital)
         return Finding("red_flag", "suicide_urgent" if urgent else flag.family)
+    family = None if speaks_french(text) else check_foreign(text)
+    if family:
+        return Finding("red_flag", family)
+    if flag:
+        return Finding("personal_advice", flag.family)
     language = foreign_language(text)
     return Finding("foreign_language", language) if language else None
 
@@ -58,5 +61,5 @@ def is_graver(one: Finding, other: Finding | None) -> bool:
 
 def _gravity(finding: Finding) -> tuple[int, int]:
     """Sorts the gravest first."""
-    family = finding.variant if finding.variant in _FAMILIES else ""
+    family = finding.variant if finding.variant in _FAMILIES else "other"
     return (GUARDED.index(finding.intent), _FAMILIES.index(family))

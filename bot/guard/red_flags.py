@@ -29,6 +29,7 @@ _CLAUSE_WORDS = frozenset("et mais or car donc puis".split())
 _UNKNOWN = "_"  # any word the lexicon does not know; keeps visitors' words out of spaCy's string store
 _NEGATIONS = frozenset("pas jamais aucun aucune sans ni".split())
 _NEGATIVE_WORDS = _NEGATIONS | {"plus"}
+_WHOLE = 7  # words from which a sentence with a question mark is a question, not a cry
 _NEAR = 25  # words within which the parts of one « a & b » line must lie
 
 # From the most to the least serious; « R-10 stated » is the bare topic, below a third person in danger.
@@ -142,6 +143,11 @@ class _Message:
     def sentence(self, position: int) -> int:
         """Gives the number of the sentence a word is in."""
         return bisect_right(self.sentence_starts, position) - 1
+
+    def length_of(self, sentence: int) -> int:
+        """Gives the number of words of a sentence."""
+        bounds = [*self.sentence_starts, len(self.words)]
+        return bounds[sentence + 1] - bounds[sentence]
 
 
 def _around(starts: list[int], position: int, length: int) -> tuple[int, int]:
@@ -300,8 +306,14 @@ class _Reading:
         start, end = self.message.clause(span.start)
         if sentence in self._animals or any(start <= over.start < end for over in self._over):
             return True
-        asked = sentence in self._questions or (line.level == "J" and sentence in self.message.asked)
-        return asked and sentence not in self._persons
+        return self._is_asked(line, sentence) and sentence not in self._persons
+
+    def _is_asked(self, line: Line, sentence: int) -> bool:
+        """Tells whether a sentence is a general question; a mark alone makes one of a whole sentence about nobody, not of a cry."""
+        if sentence in self._questions:
+            return True
+        whole = line.level == "J" or self.message.length_of(sentence) >= _WHOLE
+        return whole and sentence in self.message.asked and sentence not in self._persons
 
     def _stands(self, line: Line, span: _Span) -> bool:
         """Tells whether frames leave a finding standing."""
@@ -312,8 +324,7 @@ class _Reading:
         now = self._is_now(span)
         if line.kind == "now":
             return now and not self._is_past(span)
-        sentence = self.message.sentence(span.start)
-        asked = sentence in self._questions or (line.level == "J" and sentence in self.message.asked and sentence not in self._persons)
+        asked = self._is_asked(line, self.message.sentence(span.start))
         return now or not (asked or self._is_past(span))
 
     def hit(self, line: Line) -> _Hit | None:

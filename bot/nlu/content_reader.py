@@ -18,7 +18,7 @@ from bot.silence import unsaid
 
 SOURCE = "ContentReader"
 UNANSWERED = "ask_unanswered"
-DOUBT = 0.15  # chance of a personal question from which a disease alone is no longer answered
+VAGUE = 0.6  # confidence below which « no article says it », with no subject named, gives way to what they say of the disease that is
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.ENTITY_EXTRACTOR, is_trainable=False)
@@ -44,10 +44,6 @@ class ContentReader(GraphComponent, EntityExtractorMixin):
         return messages
 
 
-def _chance(message: Message, intent: str) -> float:
-    return next((float(r["confidence"]) for r in message.get("intent_ranking", []) if r["name"] == intent), 0.0)
-
-
 def _read(message: Message, text: str) -> None:
     intent = (message.get(INTENT) or {}).get("name") or ""
     named = about(text)
@@ -59,7 +55,9 @@ def _read(message: Message, text: str) -> None:
             silent = {"name": UNANSWERED, "confidence": 1.0}
             message.set(INTENT, silent, add_to_output=True)
             message.set("intent_ranking", [silent, *message.get("intent_ranking", [])], add_to_output=True)
-    if intent == "nlu_fallback" and not found.get("unsaid") and named.condition not in (None, ANY) and _chance(message, "personal_advice") < DOUBT:
+    confidence = float((message.get(INTENT) or {}).get("confidence") or 0.0)
+    vague = intent == "nlu_fallback" or (intent == UNANSWERED and confidence < VAGUE)
+    if vague and not found.get("unsaid") and named.condition not in (None, ANY):
         # Nothing was understood but the disease: what the article says of it is the best answer there is.
         message.set(INTENT, {"name": "ask_conditions", "confidence": 1.0}, add_to_output=True)
     if also := message.get(ALSO_ASKED):

@@ -15,6 +15,7 @@ from rasa.shared.nlu.training_data.message import Message
 from bot.guard.door import GUARDED, Finding, inspect, is_graver
 
 SOURCE = "GuardClassifier"
+SURE = 0.9
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=False)
@@ -36,16 +37,18 @@ class GuardClassifier(GraphComponent, RasaIntentClassifier):
         for message in messages:
             text = message.get(TEXT) or ""
             finding = None if text.startswith("/") else inspect(text)
-            if finding and is_graver(finding, _learned(message)):
+            if finding and is_graver(finding, _learned(message, finding)):
                 _override(message, finding)
         return messages
 
 
-def _learned(message: Message) -> Finding | None:
-    """What the intent classifier found by itself: the net under the lexicon."""
-    intent = (message.get(INTENT) or {}).get("name")
-    variant = next((e["value"] for e in message.get(ENTITIES, []) if e["entity"] == intent), None)
-    return Finding(str(intent), str(variant)) if variant and intent in GUARDED else None
+def _learned(message: Message, found: Finding) -> Finding | None:
+    """What the intent classifier, the net under the lexicon, found by itself. It learned French: of another language only a sure alarm is believed."""
+    intent = message.get(INTENT) or {}
+    name = intent.get("name")
+    variant = next((e["value"] for e in message.get(ENTITIES, []) if e["entity"] == name), None)
+    believed = found.intent != "foreign_language" or (name == "red_flag" and float(intent["confidence"]) >= SURE)
+    return Finding(str(name), str(variant)) if variant and name in GUARDED and believed else None
 
 
 def _override(message: Message, finding: Finding) -> None:
