@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -30,6 +30,7 @@ _UNKNOWN = "_"  # any word the lexicon does not know; keeps visitors' words out 
 _NEGATIONS = frozenset("pas jamais aucun aucune sans ni".split())
 _NEGATIVE_WORDS = _NEGATIONS | {"plus"}
 _WHOLE = 7  # words from which a sentence with a question mark is a question, not a cry
+_SOON = 6  # words within which a date after a sign belongs to it
 _NEAR = 25  # words within which the parts of one « a & b » line must lie
 
 # From the most to the least serious; « R-10 stated » is the bare topic, below a third person in danger.
@@ -171,6 +172,16 @@ class _Engine:
             for place, element in enumerate(required):
                 for word in element.words:
                     self._places.setdefault(word, []).append((number, place))
+        self._framed = frozenset[int]().union(*lexicon.frames.values())
+        self._lines_by_part: dict[int, list[int]] = {}
+        for i, line in enumerate(lexicon.lines):
+            self._lines_by_part.setdefault(line.parts[0], []).append(i)
+
+    def lines(self, parts: Collection[int]) -> list[Line]:
+        """Gives the lines all of whose parts are among some, in the order of the file."""
+        found = [i for number in parts for i in self._lines_by_part.get(number, ())]
+        lines = self.lexicon.lines
+        return [lines[i] for i in sorted(found) if all(number in parts for number in lines[i].parts)]
 
     def _matcher(self, number: int) -> Matcher:
         if number not in self._matchers:
@@ -191,25 +202,38 @@ class _Engine:
         result: dict[int, list[_Span]] = {}
         positions = skim(message.words)
         bounds = [*message.sentence_starts, len(message.words)]
+        sentences: list[tuple[list[str], list[int], list[int]]] = []
         for start, end in pairwise(bounds):  # no pattern crosses the end of a sentence
             kept = positions[bisect_left(positions, start) : bisect_left(positions, end)]
-            for number, spans in self._sentence_spans([message.words[i] for i in kept], kept):
+            words = [message.words[i] for i in kept]
+            sentences.append((words, kept, self._candidates(words)))
+        possible = {number for _, _, candidates in sentences for number in candidates}
+        # A part is looked for only where its whole line can be met, or where it frames others.
+        useful = {number for line in self.lines(possible) for number in line.parts} | self._framed
+        for words, kept, candidates in sentences:
+            for number, spans in self._sentence_spans(words, kept, [number for number in candidates if number in useful]):
                 result.setdefault(number, []).extend(spans)
         return result
 
-    def _sentence_spans(self, words: list[str], positions: list[int]) -> Iterator[tuple[int, list[_Span]]]:
+    def _candidates(self, words: list[str]) -> list[int]:
         found: dict[int, set[int]] = {}
         for word in set(words):
             for number, place in self._places.get(word, ()):
                 found.setdefault(number, set()).add(place)
-        candidates = [number for number, places in found.items() if len(places) == self._required[number]]
+        return [number for number, places in found.items() if len(places) == self._required[number]]
+
+    def _sentence_spans(self, words: list[str], positions: list[int], candidates: list[int]) -> Iterator[tuple[int, list[_Span]]]:
         if not candidates:
             return
         vocabulary = self.lexicon.vocabulary
         doc = Doc(self._vocab, words=[word if word in vocabulary else _UNKNOWN for word in words])
         for number in candidates:
             part = self.lexicon.parts[number]
-            spans = [_Span(positions[start], positions[end - 1] + 1, _is_negated(part, words, start, end)) for _, start, end in self._matcher(number)(doc)]
+            if len(part) == 1:  # one word among some: no need of a matcher
+                met = [(i, i + 1) for i, word in enumerate(words) if word in part[0].words]
+            else:
+                met = [(start, end) for _, start, end in self._matcher(number)(doc)]
+            spans = [_Span(positions[start], positions[end - 1] + 1, _is_negated(part, words, start, end)) for start, end in met]
             if spans:
                 yield number, spans
 
@@ -281,6 +305,7 @@ class _Reading:
         self._past = [span for number in frames["past"] for span in spans.get(number, ())]
         self._past_before = [span for number in frames["past_before"] for span in spans.get(number, ())]
         self._over = [span for number in frames["over"] for span in spans.get(number, ())]
+        self._dead = [span for number in frames["dead"] for span in spans.get(number, ())]
         self._persons = self._sentences(frames["persons"])
         self._animals = self._sentences(frames["animals"]) - self._sentences(frames["hurt_by"])
         self.imminent = any(number in spans for number in frames["imminent"])
@@ -304,7 +329,10 @@ class _Reading:
             return False
         sentence = self.message.sentence(span.start)
         start, end = self.message.clause(span.start)
-        if sentence in self._animals or any(start <= over.start < end for over in self._over):
+        if sentence in self._animals or any(start <= dead.start < end for dead in self._dead):
+            return True
+        # « un AVC en 2019 », « en 2019 j'ai fait un AVC », but not « ma cirrhose de 2019 je vomis du sang ».
+        if any(0 <= over.start - span.end <= _SOON or (over.start - start <= 1 and over.end <= span.start) for over in self._over if start <= over.start < end):
             return True
         return self._is_asked(line, sentence) and sentence not in self._persons
 
@@ -324,6 +352,8 @@ class _Reading:
         now = self._is_now(span)
         if line.kind == "now":
             return now and not self._is_past(span)
+        if line.level in "VJ" and self._is_harmless(line, span):
+            return False
         asked = self._is_asked(line, self.message.sentence(span.start))
         return now or not (asked or self._is_past(span))
 
@@ -378,7 +408,7 @@ def check(text: str) -> RedFlag | None:
     reading = _Reading(engine, text)
     if not reading.spans:
         return None
-    hits = [hit for line in engine.lexicon.lines if (hit := reading.hit(line))]
+    hits = [hit for line in engine.lines(reading.spans) if (hit := reading.hit(line))]
     if not hits:
         return None
     worst = min(hits, key=lambda hit: hit.rank)
