@@ -33,8 +33,16 @@ def items(name: str) -> list[dict[str, str]]:
     return list(read(path)["items"]) if path.exists() else []
 
 
+def whole_name(name: str) -> str:
+    """The only text whose name begins so; a heading is not repeated at length outside the ledger."""
+    if not name.endswith("…"):
+        return name
+    (found,) = [visible for visible in VISIBLE if visible.startswith(name[:-1].strip())]
+    return found
+
+
 OWN = read(HERE / "claims_own.yml")
-EXCEPTIONS = {(e["text"], e["word"]) for e in read(HERE / "claims_exceptions.yml")}
+EXCEPTIONS = {(whole_name(e["text"]), e["word"]) for e in read(HERE / "claims_exceptions.yml")}
 DEBATED = set(read(HERE / "claims_debated.yml") or [])
 TAGGED = [pytest.param(v, id=f"{name}-{i}") for name, texts in CONTENT.responses.items() for i, v in enumerate(texts) if "claim" in v["metadata"]]
 
