@@ -31,6 +31,8 @@ _NEGATIONS = frozenset("pas jamais aucun aucune sans ni".split())
 _NEGATIVE_WORDS = _NEGATIONS | {"plus"}
 _WHOLE = 7  # words from which a sentence with a question mark is a question, not a cry
 _SOON = 6  # words within which a date after a sign belongs to it
+_JUST = 3  # words between « survécu à » and what was survived
+_BYSTANDERS = frozenset("il elle on ils elles lui quelqu est a mes depuis maintenant".split())
 _NEAR = 25  # words within which the parts of one « a & b » line must lie
 
 # From the most to the least serious; « R-10 stated » is the bare topic, below a third person in danger.
@@ -172,6 +174,9 @@ class _Engine:
             for place, element in enumerate(required):
                 for word in element.words:
                     self._places.setdefault(word, []).append((number, place))
+        persons = {word for number in lexicon.frames["persons"] for element in lexicon.parts[number] for word in element.words} | _BYSTANDERS
+        # Parts that only say of whom, or since when: they are no sign by themselves.
+        self.bystanders = frozenset(number for number, part in enumerate(lexicon.parts) if all(element.words <= persons for element in part))
         self._framed = frozenset[int]().union(*lexicon.frames.values())
         self._lines_by_part: dict[int, list[int]] = {}
         for i, line in enumerate(lexicon.lines):
@@ -290,6 +295,7 @@ class _Reading:
     """What surrounds the hits of one message: figures of speech, questions, the past, the present."""
 
     def __init__(self, engine: _Engine, text: str) -> None:
+        self._engine = engine
         self.message = _Message(text, engine.lexicon, engine.speller)
         frames = engine.lexicon.frames
         spans = engine.spans(self.message)
@@ -305,6 +311,7 @@ class _Reading:
         self._past = [span for number in frames["past"] for span in spans.get(number, ())]
         self._past_before = [span for number in frames["past_before"] for span in spans.get(number, ())]
         self._over = [span for number in frames["over"] for span in spans.get(number, ())]
+        self._healed = [span for number in frames["healed"] for span in spans.get(number, ())]
         self._dead = [span for number in frames["dead"] for span in spans.get(number, ())]
         self._persons = self._sentences(frames["persons"])
         self._animals = self._sentences(frames["animals"]) - self._sentences(frames["hurt_by"])
@@ -323,8 +330,15 @@ class _Reading:
             return True
         return any(p.start <= span.start and span.start - p.end <= 2 for p in self._past_before)
 
+    @staticmethod
+    def _can_be_over(line: Line) -> bool:
+        """Tells whether time can lower a sign: one's own wish to die and violence keep their lines, another's are history."""
+        return line.level in "VJ" or line.rule == "R-12"
+
     def _is_harmless(self, line: Line, span: _Span) -> bool:
         """Tells whether even a sign stated of someone is over for good, an animal's, or asked of nobody."""
+        if any(span.start - _JUST <= healed.end and healed.start <= span.end + _SOON for healed in self._healed):
+            return True
         if self._is_now(span):
             return False
         sentence = self.message.sentence(span.start)
@@ -348,11 +362,11 @@ class _Reading:
         if line.kind == "asked":
             return True
         if line.kind == "always":
-            return line.level not in "VJ" or not self._is_harmless(line, span)
+            return not (self._can_be_over(line) and self._is_harmless(line, span))
         now = self._is_now(span)
         if line.kind == "now":
             return now and not self._is_past(span)
-        if line.level in "VJ" and self._is_harmless(line, span):
+        if self._can_be_over(line) and self._is_harmless(line, span):
             return False
         asked = self._is_asked(line, self.message.sentence(span.start))
         return now or not (asked or self._is_past(span))
@@ -371,7 +385,8 @@ class _Reading:
             return None
         if len(found) > 1:
             chosen = _near(found)
-            standing = bool(chosen) and any(self._stands(line, span) for span in chosen)
+            signs = [span for number, span in zip(line.parts, chosen) if number not in self._engine.bystanders] or chosen
+            standing = any(self._stands(line, span) for span in signs)
             return _hit(line) if standing else None
         standing_spans = [span for span in found[0] if self._stands(line, span)]
         if not standing_spans:

@@ -50,9 +50,9 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
             "min_df": 2,
             "encoder_weight": 1.0,
             "random_state": 42,
-            "alarm_from": 0.45,
-            "alarm_from_sentence": 0.6,
-            "alarm_from_clear": 0.85,
+            "alarm_from": 0.65,
+            "alarm_from_sentence": 0.8,
+            "alarm_from_clear": 0.9,
             "advice_from": 0.4,
             "advice_from_sentence": 0.7,
         }

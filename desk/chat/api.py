@@ -27,7 +27,8 @@ LARGEST_BODY = 64 * 1024  # bytes
 async def create(request: Request) -> Response:
     """POST /api/conversations: a new conversation with its greeting."""
     await _limits(request).hit(limits.NEW_CONVERSATIONS, "conversations", _address(request))
-    greeting = request.app.state.content.message("utter_greeting")
+    turns: Turns = request.app.state.turns
+    greeting = turns.exit_check(request.app.state.content.message("utter_greeting"))
     conversation, token, messages = await _database(request).run(chat.open_conversation, greeting)
     return JSONResponse({"id": conversation.id, "token": token, "messages": [as_json(m) for m in messages]}, status_code=201)
 
