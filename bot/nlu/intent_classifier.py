@@ -28,6 +28,8 @@ MOST_SENTENCES = 12  # of a long message that are read one by one for an alarm
 POLITE = frozenset({"greet", "thank", "goodbye", "affirm", "inform"})  # « merci, et c'est où ? » is a question
 NOT_ANSWERED = frozenset({"ask_bot", "ask_privacy", "ask_status", "ask_unanswered"})
 CLEAR = 0.5  # confidence from which a part of a message is a question of its own
+PLAIN = 0.9  # confidence from which any other intent is as clear as that
+DARK = frozenset({"personal_advice", "out_of_scope", "insult"})  # what a cry for help looks like to who has never heard one
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
@@ -50,8 +52,8 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
             "min_df": 2,
             "encoder_weight": 1.0,
             "random_state": 42,
-            "alarm_from": 0.65,
-            "alarm_from_sentence": 0.8,
+            "alarm_from": 0.75,
+            "alarm_from_sentence": 0.85,
             "alarm_from_clear": 0.9,
             "advice_from": 0.4,
             "advice_from_sentence": 0.7,
@@ -140,7 +142,8 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
 
     def _alarm(self, readings: list[Reading], ranking: Ranking) -> float:
         """The chance of a red flag in a message (the first reading) or one of its sentences; 0 where it is too small to be believed."""
-        is_clear = is_answered(ranking[0]["name"]) and ranking[0]["confidence"] >= CLEAR
+        surely = PLAIN if not is_answered(ranking[0]["name"]) else CLEAR
+        is_clear = ranking[0]["name"] not in DARK and ranking[0]["confidence"] >= surely
         least = self._config["alarm_from_clear"] if is_clear else 0.0
         return _believed([r.alarm for r in readings], max(self._config["alarm_from"], least), max(self._config["alarm_from_sentence"], least))
 
