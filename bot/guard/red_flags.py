@@ -33,6 +33,7 @@ _WHOLE = 7  # words from which a sentence with a question mark is a question, no
 _SOON = 6  # words within which a date after a sign belongs to it
 _JUST = 3  # words between « survécu à » and what was survived
 _BYSTANDERS = frozenset("il elle on ils elles lui quelqu est a mes depuis maintenant".split())
+_OWN = re.compile(r"(?<![a-z])(?:@?je|j|me|m|moi|suis|ai)(?![a-z])")  # words of a line of the lexicon that only the person concerned says
 _NEAR = 25  # words within which the parts of one « a & b » line must lie
 
 # From the most to the least serious; « R-10 stated » is the bare topic, below a third person in danger.
@@ -272,6 +273,7 @@ class _Hit:
     family: str
     level: str
     plan: bool
+    own: bool = True  # said by the one who is in danger, as far as the line tells
 
 
 def _near(spans: list[list[_Span]]) -> list[_Span]:
@@ -398,7 +400,7 @@ class _Reading:
 
 def _hit(line: Line) -> _Hit:
     name = f"{line.rule} stated" if f"{line.rule} {line.kind}" in _RANK else line.rule
-    return _Hit(line.rule, _RANK[name], line.family, line.level, line.plan)
+    return _Hit(line.rule, _RANK[name], line.family, line.level, line.plan, bool(_OWN.search(line.text)))
 
 
 def _denied(line: Line) -> _Hit | None:
@@ -426,6 +428,9 @@ def check(text: str) -> RedFlag | None:
     hits = [hit for line in engine.lines(reading.spans) if (hit := reading.hit(line))]
     if not hits:
         return None
+    if any(hit.family == "suicide_other" for hit in hits):
+        # « mon mari dit qu'il veut en finir »: a bare wish is the husband's.
+        hits = [hit for hit in hits if hit.rule != "R-10" or hit.own or hit.plan]
     worst = min(hits, key=lambda hit: hit.rank)
     suicide = [hit for hit in hits if hit.rule in _SUICIDE]
     if not suicide:

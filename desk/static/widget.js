@@ -309,7 +309,7 @@ label { font-weight: 600; }
     return text.trim().split(/\n{2,}/).map((part) => {
       const flat = plain(part).toLowerCase();
       const emergency = from === 'bot' && kind === 'emergency';
-      const numbers = emergency || (from !== 'visitor' && flat.includes('urgence') && /\b(112|3114)\b/.test(flat));
+      const numbers = emergency || (from !== 'visitor' && /urgence|danger/.test(flat) && /\b(112|3114)\b/.test(flat));
       const lang = kind === 'language' ? LANGUAGE_OF[part.split(' ', 1)[0]] : null;
       return h(
         'p',
