@@ -42,7 +42,7 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
 
         C and tolerance of the regressions, lengths of n-grams and how many examples one must occur in, the weight of the encoder beside the
         n-grams (0 leaves it out), and the chances from which an alarm or a personal question is believed: of the whole message, of one sentence
-        of it, and of either where a question to the articles is clear.
+        of it, and of either where a question to the articles is clear; and how little makes a question personal that is not understood otherwise.
         """
         return {
             "C": 20.0,
@@ -52,11 +52,13 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
             "min_df": 2,
             "encoder_weight": 1.0,
             "random_state": 42,
-            "alarm_from": 0.75,
-            "alarm_from_sentence": 0.85,
+            "alarm_from": 0.7,
+            "alarm_from_sentence": 0.8,
             "alarm_from_clear": 0.9,
             "advice_from": 0.4,
             "advice_from_sentence": 0.7,
+            "advice_from_unclear": 0.12,
+            "unclear_below": 0.25,
         }
 
     @staticmethod
@@ -129,7 +131,7 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
         said = [readings[piece] for piece in (text, *told)]
         if alarm := self._alarm(said, ranking):
             ranking, also = [{"name": ALARM, "confidence": alarm}], []
-        elif advice := self._advice(said):
+        elif advice := self._advice(said, ranking):
             ranking, also = [{"name": ADVICE, "confidence": advice}, *(r for r in ranking if r["name"] != ADVICE)], []
         message.set("intent", ranking[0], add_to_output=True)
         message.set("intent_ranking", ranking, add_to_output=True)
@@ -147,8 +149,11 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
         least = self._config["alarm_from_clear"] if is_clear else 0.0
         return _believed([r.alarm for r in readings], max(self._config["alarm_from"], least), max(self._config["alarm_from_sentence"], least))
 
-    def _advice(self, readings: list[Reading]) -> float:
-        """Likewise, of a personal question."""
+    def _advice(self, readings: list[Reading], ranking: Ranking) -> float:
+        """Likewise, of a personal question. What is not understood but sounds personal is declined as such: « je n'ai pas compris » helps nobody."""
+        whole = readings[0].advice
+        if ranking[0]["confidence"] < self._config["unclear_below"] and whole >= self._config["advice_from_unclear"]:
+            return max(whole, float(self._config["unclear_below"]))
         return _believed([r.advice for r in readings], self._config["advice_from"], self._config["advice_from_sentence"])
 
 
