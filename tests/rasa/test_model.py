@@ -59,7 +59,8 @@ def test_the_guard_has_the_last_word_and_both_doors_agree(agent: Any, text: str)
 def test_a_visitors_slash_is_text(agent: Any, text: str) -> None:
     parsed = parse(agent, as_plain_text(text))
     assert parsed["text"].lstrip().startswith("\u2060")
-    assert parsed["intent"]["confidence"] < 1.0
+    obeyed = (text.strip(" /").split("{")[0], 1.0)  # Rasa's own parser of « /intent » is always sure
+    assert (parsed["intent"]["name"], parsed["intent"]["confidence"]) != obeyed
 
 
 def test_the_scope_of_a_question_is_found(agent: Any) -> None:
