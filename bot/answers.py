@@ -137,6 +137,13 @@ class Content:
         found = [{"article": ARTICLES[self.facts[i]["article"]], "section": self.facts[i]["section"]} for i in fact_ids]
         return list({(s["article"], s["section"]): s for s in found}.values())
 
+    def written(self, variation: Mapping[str, Any]) -> tuple[str, str]:
+        """Text and kind of one variation as it stands: disclaimer and telephone numbers in, a visitor's own values still ``{…}``."""
+        text, kind, _ = self.finish(variation["text"], variation["metadata"])
+        for key, line in self.number_lines.items():
+            text = text.replace("{" + key + "}", line)
+        return text, kind
+
     def message(self, name: str, slots: Mapping[str, Any] | None = None) -> Message:
         """Renders a response without Rasa.
 

@@ -30,9 +30,7 @@ def entries(content: Content) -> list[Entry]:
     for name, variations in content.responses.items():
         for variation in variations:
             metadata = variation["metadata"]
-            text, kind, _ = content.finish(variation["text"], metadata)
-            for key, line in content.number_lines.items():
-                text = text.replace("{" + key + "}", line)
+            text, kind = content.written(variation)
             when = ", ".join(f"{c['name']} = {c['value']}" for c in variation.get("condition", []))
             facts = [
                 {

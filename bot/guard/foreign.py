@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from bot.guard.lexicon import pattern_lines
 from bot.guard.scripts import plain
 
 _FILE = Path(__file__).with_name("lexicon_foreign.yml")
@@ -202,7 +203,7 @@ class _Reader:
         lines = tuple(
             _Line(family, text.strip().startswith("!"), tuple(self._part(piece, self.fillers) for piece in text.strip("! ").split("&")))
             for family in _FAMILIES
-            for text in _lines(self._raw.get(family, ""))
+            for text in pattern_lines(self._raw.get(family, ""))
         )
         starts: dict[str, list[int]] = {}
         for number, line in enumerate(lines):
@@ -219,7 +220,7 @@ class _Reader:
         )
 
     def _frame(self, name: str) -> tuple[_Part, ...]:
-        return tuple(self._part(text) for text in _lines(self._raw.get(name, "")))
+        return tuple(self._part(text) for text in pattern_lines(self._raw.get(name, "")))
 
     def _set(self, name: str) -> frozenset[str]:
         return frozenset(_folded(word) for word in self._raw.get(name, "").split())
@@ -248,22 +249,6 @@ class _Reader:
                 yield stem
             else:
                 yield _folded(choice)
-
-
-def _lines(block: str) -> list[str]:
-    """The patterns of a block, those with a choice of two words (« a|b_c ») written out."""
-    written = (line.strip() for line in block.splitlines())
-    return [text for line in written if line and not line.startswith("--") for text in _expanded(line)]
-
-
-def _expanded(text: str) -> list[str]:
-    variants = [""]
-    for item in text.split():
-        choices = item.split("|")
-        one = "|".join(choice for choice in choices if "_" not in choice)
-        several = [choice.replace("_", " ") for choice in choices if "_" in choice]
-        variants = [f"{head} {choice}" for head in variants for choice in ([one] if one else []) + several]
-    return variants
 
 
 @lru_cache(maxsize=1)

@@ -189,8 +189,8 @@ def _expanded(text: str) -> list[str]:
     return [variant.strip() for variant in variants]
 
 
-def _lines(block: str) -> list[str]:
-    """Gives the patterns of a block, without its comments."""
+def pattern_lines(block: str) -> list[str]:
+    """Gives the patterns of a block, without its comments; a choice of two words (« a|b_c ») is written out."""
     written = (line.strip() for line in block.splitlines())
     return [text for line in written if line and not line.startswith("--") for text in _expanded(line)]
 
@@ -211,7 +211,7 @@ def load() -> Lexicon:
     lines: list[Line] = []
     for entry in raw["entries"]:
         for kind in ("always", "stated", "now", "plan", "asked"):
-            for text in _lines(entry.get(kind, "")):
+            for text in pattern_lines(entry.get(kind, "")):
                 parts = tuple(reader.part(piece) for piece in text.split("&"))
                 lines.append(
                     Line(
@@ -224,7 +224,7 @@ def load() -> Lexicon:
                         text=text,
                     )
                 )
-    frames = {name: frozenset(reader.part(text) for text in _lines(block)) for name, block in raw["frames"].items()}
+    frames = {name: frozenset(reader.part(text) for text in pattern_lines(block)) for name, block in raw["frames"].items()}
     return Lexicon(
         lines=tuple(lines),
         parts=tuple(reader.parts),

@@ -310,17 +310,20 @@ class _Reading:
         self.spans = spans
         self._questions = self._sentences(frames["questions"])
         self._now = self._sentences(frames["now"])
-        self._past = [span for number in frames["past"] for span in spans.get(number, ())]
-        self._past_before = [span for number in frames["past_before"] for span in spans.get(number, ())]
-        self._over = [span for number in frames["over"] for span in spans.get(number, ())]
-        self._healed = [span for number in frames["healed"] for span in spans.get(number, ())]
-        self._dead = [span for number in frames["dead"] for span in spans.get(number, ())]
+        self._past = self._met(frames["past"])
+        self._past_before = self._met(frames["past_before"])
+        self._over = self._met(frames["over"])
+        self._healed = self._met(frames["healed"])
+        self._dead = self._met(frames["dead"])
         self._persons = self._sentences(frames["persons"])
         self._animals = self._sentences(frames["animals"]) - self._sentences(frames["hurt_by"])
         self.imminent = any(number in spans for number in frames["imminent"])
 
     def _sentences(self, numbers: frozenset[int]) -> set[int]:
-        return {self.message.sentence(span.start) for number in numbers for span in self.spans.get(number, ())}
+        return {self.message.sentence(span.start) for span in self._met(numbers)}
+
+    def _met(self, numbers: frozenset[int]) -> list[_Span]:
+        return [span for number in numbers for span in self.spans.get(number, ())]
 
     def _is_now(self, span: _Span) -> bool:
         sentence = self.message.sentence(span.start)
@@ -377,14 +380,12 @@ class _Reading:
         """Applies one line of the lexicon.
 
         Args:
-            line: The line.
+            line: A line all of whose parts are met (`_Engine.lines`).
 
         Returns:
             The hit, lowered if it is denied, or None.
         """
-        found = [self.spans[number] for number in line.parts if number in self.spans]
-        if len(found) < len(line.parts):
-            return None
+        found = [self.spans[number] for number in line.parts]
         if len(found) > 1:
             chosen = _near(found)
             signs = [span for number, span in zip(line.parts, chosen) if number not in self._engine.bystanders] or chosen

@@ -191,11 +191,8 @@ def _known(content: Content) -> Iterator[Message]:
     """Every text of the content that is complete without a visitor's values, and every button."""
     for name, variations in content.responses.items():
         for variation in variations:
-            metadata = variation["metadata"]
-            text, kind, _ = content.finish(variation["text"], metadata)
-            for key, line in content.number_lines.items():
-                text = text.replace("{" + key + "}", line)
+            text, kind = content.written(variation)
             if "{" not in text:
                 yield Message(text, kind, response=name)
-            titles = [b["title"] for b in variation.get("buttons", [])] + [metadata.get("question", "")]
+            titles = [b["title"] for b in variation.get("buttons", [])] + [variation["metadata"].get("question", "")]
             yield from (Message(title, "button") for title in titles if title)
