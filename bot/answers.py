@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from bot.guard.disclaimer import KINDS, with_disclaimer
+from bot.scope import ANY
 
 ROOT = Path(__file__).resolve().parent.parent
 ARTICLES = {
@@ -129,6 +130,8 @@ class Content:
         return "utter_conditions" if len(self.responses[name]) == 1 and name not in SAME_FOR_ALL else name
 
     def _speaks_of(self, condition: str | None) -> bool:
+        if condition == ANY:  # « le foie » names an organ: what was asked of it has its own text
+            return False
         named = ({c["value"] for c in v.get("condition", [])} for v in self.responses["utter_conditions"])
         return any(condition in values for values in named)
 

@@ -19,7 +19,8 @@ from sanic.response import HTTPResponse
 
 from bot.channel_text import as_plain_text
 from bot.nlu.clauses import clauses
-from bot.nlu.intent_classifier import ALSO_ASKED, is_answered
+from bot.nlu.intent_classifier import ALSO_ASKED
+from bot.nlu.understanding import is_answered
 from bot.tracker_store import ErasableTrackerStore
 
 KEPT_SLOTS = ("scope", "condition", "booking_reference", "booking_round")  # what a conversation still needs once its personal data are erased

@@ -36,13 +36,6 @@ class Lexicon:
         plain = self.words(text)
         return next((key for key, pattern in self._patterns if pattern.search(plain)), None)
 
-    def replaced(self, text: str, word: str) -> str:
-        """The text as folded words, each phrase of the lexicon replaced by ``word``."""
-        plain = self.words(text)
-        for _, pattern in self._patterns:
-            plain = pattern.sub(word, plain)
-        return plain
-
     def words(self, text: str) -> str:
         """The text as folded words, one space between them, spelling corrected to the lexicon's own words."""
         return " ".join(self._speller.correct(word) for word in _TOKEN.findall(fold(text)))

@@ -17,11 +17,16 @@ ANY = "any"  # a condition that forgets the one named before
 FILE = Path(__file__).resolve().parent.parent / "data/facts/conditions.yml"
 
 _LIVER = Lexicon([(LIVER, ["foie", "foies", "foi", "hepatique", "hepatiques", "hepato*", "veine porte", "biliaire*"])])
-_GENERAL = re.compile(r"\b(?:en general|de facon generale|generalement|pas (?:pour |que )?le foie|hors (?:du )?foie)\b")
+_GENERAL = re.compile(
+    r"\b(?:en general|d.une maniere generale|de (?:facon|maniere) generale|generalement|pas (?:pour |que |seulement )?le foie"
+    r"|(?:hors|sauf|a part|en dehors) (?:du |le |de )?foie|foie (?:de|a) (?:cote|part)|rien a voir avec (?:le |mon )?foie"
+    r"|(?:peu importe|quelle que soit) la maladie|n.importe quelle (?:autre )?maladie|autres? maladies?)\b"
+)
 _WHICH = re.compile(r"\b(?:quelles? (?:maladies?|affections?|pathologies?|conditions?)|liste|indications?|toutes les maladies)\b")
 # « une fois », « ma foi » and « crise de foie » are not about the organ.
 _NOT_THE_ORGAN = re.compile(r"\b(?:ma foi|crises? de foie?|foi en|foies? gras de canard|mal au coeur|coup de coeur)\b")
-_SIXTY = re.compile(r"\b(?:60 ?(?:%|pour ?cents?|pct)|soixante pour ?cents?|6 (?:patients )?sur 10)")
+_SIXTY = re.compile(r"\b(?:60 ?(?:%|pour ?cen\w*|pct)|soixante pour ?cen\w*|6 (?:patients )?sur 10)")
+_SHARE = re.compile(r"\b(?:pourcentages?|proportion|taux d(?:e reussite|e succes|e reponse|.amelioration)|sur (?:dix|10|cent|100))\b")
 _HOW_FREQUENT = re.compile(r"\b(?:32 ?(?:%|pour ?cents?)|combien de (?:gens|personnes|monde)|frequente?s?|repandue?s?|population)\b")
 
 
@@ -53,18 +58,15 @@ def about(text: str) -> About:
     if condition == "steatose" and _HOW_FREQUENT.search(words):
         figure = "thirty_two"
     if condition:
-        liver_too = scopes[condition] == GENERAL and _LIVER.find(words)
+        if condition == "cirrhose" and _SHARE.search(words):
+            figure = "sixty"
+        liver_too = scopes[condition] == GENERAL and not _GENERAL.search(words) and _LIVER.find(words)
         return About(LIVER, ANY, figure) if liver_too else About(scopes[condition], condition, figure)
     if _GENERAL.search(words):
         return About(GENERAL, ANY, figure)
     if _LIVER.find(words):
         return About(LIVER, ANY, figure)
     return About(None, ANY if _WHICH.search(words) else None, figure)
-
-
-def without_diseases(text: str) -> str:
-    """The folded text with one word in place of every disease, so that none of them decides what a question asks."""
-    return _conditions()[0].replaced(text, "maladie")
 
 
 @lru_cache(maxsize=1)

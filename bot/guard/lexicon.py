@@ -89,8 +89,8 @@ def skim(words: list[str]) -> list[int]:
     """
     kept: list[int] = []
     for i, word in enumerate(words):
-        if word in _FILLERS:
-            continue
+        if word in _FILLERS and words[i : i + 2] not in (["y", "a"], ["de", "trop"]):
+            continue  # « il y a deux mois » is no « il a deux mois », « je suis de trop » no « je suis trop »
         # « a » folds both « à » and « a »: it only tells something before « fait » or « eu ».
         if word == "a" and words[i + 1 : i + 2] not in (["fait"], ["eu"]) and not _calls_for_help(words[i : i + 4]):
             continue

@@ -35,6 +35,9 @@ _JUST = 3  # words between « survécu à » and what was survived
 _BYSTANDERS = frozenset("il elle on ils elles lui quelqu est a mes depuis maintenant".split())
 _OWN = re.compile(r"(?<![a-z])(?:@?je|j|me|m|moi|suis|ai)(?![a-z])")  # words of a line of the lexicon that only the person concerned says
 _NEAR = 25  # words within which the parts of one « a & b » line must lie
+_STORY = 30  # words from which a message is a story, whose distant sentences tell of one sign only if the present is stated
+_ADULT = 18  # from this number on, « 40 ans » is an age or a duration, never a temperature
+_SPAN_OF_LIFE = 3  # words within which « depuis des années » belongs to the sign before it
 
 # From the most to the least serious; « R-10 stated » is the bare topic, below a third person in danger.
 _PRECEDENCE = (
@@ -46,6 +49,7 @@ _PRECEDENCE = (
     "P-01", "P-10", "R-44", "R-40", "P-02", "P-04", "P-05", "P-20",
 )  # fmt: skip
 _RANK = {name: rank for rank, name in enumerate(_PRECEDENCE)}
+_CHRONIC = frozenset({"R-02", "R-03"})  # the vital signs people live with for years: short breath, what a stroke left
 _SUICIDE = frozenset({"R-10", "R-11", "R-12", "R-13", "R-15"})
 
 
@@ -95,7 +99,11 @@ class _Message:
                 continue
             if piece in _CLAUSE_WORDS:
                 self._mark(",")
-            self.words.append(self._known(piece, lexicon, speller))
+            following = pieces[i + 1].group() if i + 1 < len(pieces) else ""
+            if following in ("ans", "an") and piece.isdigit() and int(piece[:4]) >= _ADULT:
+                self.words.append(NUMBER)
+            else:
+                self.words.append(self._known(piece, lexicon, speller))
         self._join_dates()
 
     @staticmethod
@@ -178,6 +186,7 @@ class _Engine:
         persons = {word for number in lexicon.frames["persons"] for element in lexicon.parts[number] for word in element.words} | _BYSTANDERS
         # Parts that only say of whom, or since when: they are no sign by themselves.
         self.bystanders = frozenset(number for number, part in enumerate(lexicon.parts) if all(element.words <= persons for element in part))
+        self.diseases = frozenset(word for number in lexicon.frames["diseases"] for element in lexicon.parts[number] for word in element.words)
         self._framed = frozenset[int]().union(*lexicon.frames.values())
         self._lines_by_part: dict[int, list[int]] = {}
         for i, line in enumerate(lexicon.lines):
@@ -315,7 +324,10 @@ class _Reading:
         self._over = self._met(frames["over"])
         self._healed = self._met(frames["healed"])
         self._dead = self._met(frames["dead"])
+        self._lasting = self._met(frames["lasting"])
+        self._unfolding = self._met(frames["unfolding"])
         self._persons = self._sentences(frames["persons"])
+        self._fiction = self._sentences(frames["fiction"])
         self._animals = self._sentences(frames["animals"]) - self._sentences(frames["hurt_by"])
         self.imminent = any(number in spans for number in frames["imminent"])
 
@@ -343,6 +355,8 @@ class _Reading:
     def _is_harmless(self, line: Line, span: _Span) -> bool:
         """Tells whether even a sign stated of someone is over for good, an animal's, or asked of nobody."""
         if any(span.start - _JUST <= healed.end and healed.start <= span.end + _SOON for healed in self._healed):
+            return True
+        if self.message.sentence(span.start) in self._fiction:
             return True
         if self._is_now(span):
             return False
@@ -376,6 +390,27 @@ class _Reading:
         asked = self._is_asked(line, self.message.sentence(span.start))
         return now or not (asked or self._is_past(span))
 
+    def _is_lasting(self, line: Line, spans: list[_Span]) -> bool:
+        """Tells whether a sign has been there for years: « mes jambes gonflent chaque été », not « une cirrhose depuis dix ans »."""
+        if line.level != "J" and line.rule not in _CHRONIC:
+            return False
+        reach = _SPAN_OF_LIFE if line.level == "J" else 1
+        for span in spans:
+            if self._is_now(span) or all(self.message.words[i] in self._engine.diseases for i in range(span.start, span.end)):
+                continue
+            _, end = self.message.clause(span.end - 1)
+            dates = [long.start for long in self._lasting if span.start < long.start <= span.end + reach and long.start < end]
+            if any(self.message.words[start - 1] not in self._engine.diseases for start in dates):
+                return True
+        return False
+
+    def _is_scattered(self, line: Line, spans: list[_Span]) -> bool:
+        """Tells whether the parts of a line are met by chance, sentences apart in a long story that states no present."""
+        if line.level == "D" or self._now or self._unfolding or len(self.message.words) < _STORY:
+            return False
+        sentences = [self.message.sentence(span.start) for span in spans]
+        return max(sentences) - min(sentences) > 1
+
     def hit(self, line: Line) -> _Hit | None:
         """Applies one line of the lexicon.
 
@@ -388,15 +423,17 @@ class _Reading:
         found = [self.spans[number] for number in line.parts]
         if len(found) > 1:
             chosen = _near(found)
+            if not chosen or self._is_scattered(line, chosen) or (self._can_be_over(line) and self._is_lasting(line, chosen)):
+                return None
             signs = [span for number, span in zip(line.parts, chosen) if number not in self._engine.bystanders] or chosen
             standing = any(self._stands(line, span) for span in signs)
             return _hit(line) if standing else None
-        standing_spans = [span for span in found[0] if self._stands(line, span)]
+        standing_spans = [span for span in found[0] if self._stands(line, span) and not (self._can_be_over(line) and self._is_lasting(line, [span]))]
         if not standing_spans:
             return None
         if line.level == "D" or not all(span.negated for span in standing_spans):
             return _hit(line)
-        return _denied(line)
+        return None if line.kind == "now" else _denied(line)
 
 
 def _hit(line: Line) -> _Hit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _SPELT = str.maketrans({"ß": "ss", "ł": "l", "đ": "dj", "ı": "i", "ø": "o", "œ": "oe", "æ": "ae"})
@@ -9,6 +10,15 @@ _SPELT = str.maketrans({"ß": "ss", "ł": "l", "đ": "dj", "ı": "i", "ø": "o",
 _SERBIAN = str.maketrans(
     dict(zip("абвгдежзијклмнопрстћуфхцчш", "abvgdezzijklmnoprstcufhccs")) | {"ђ": "dj", "љ": "lj", "њ": "nj", "џ": "dz"},
 )
+# Consonants of Arabic, in its own letters or in Latin ones with digits (« kan9der », « كنقدر »). Letters that writers mix become one.
+_DIGRAPHS = re.compile("[kgcst]h|dh")
+_DIGRAPH = {"kh": "خ", "gh": "غ", "ch": "ش", "sh": "ش", "th": "ت", "dh": "د"}
+_CONSONANTS = str.maketrans(
+    dict(zip("bptdjrzsfvkqgclmnh" + "356789", "ببتدجرزسففككككلمنه" + "عختهكك"))
+    | dict(zip("ثطضذظصقحگڤپ", "تتدددسكهكفب"))
+    | dict.fromkeys("aeiouywx24ءاىويةأإآؤئـ")
+)
+_DOUBLED = re.compile(r"(.)\1+")
 
 
 def script(word: str) -> str:
@@ -39,3 +49,13 @@ def plain(word: str) -> str:
         return lower.translate(_SERBIAN)
     decomposed = unicodedata.normalize("NFKD", lower.translate(_SPELT))
     return "".join(c for c in decomposed if not unicodedata.combining(c))
+
+
+def consonants(word: str) -> str:
+    """What is left of an Arabic word, in either script, without vowels, weak letters and doublings: « kantnafes » and « كنتنفس » are one.
+
+    Args:
+        word: a word in small letters without marks, as ``plain`` gives it.
+    """
+    spelt = _DIGRAPHS.sub(lambda pair: _DIGRAPH[pair.group()], word) if word.isascii() else word
+    return _DOUBLED.sub(r"\1", spelt.translate(_CONSONANTS))

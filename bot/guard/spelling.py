@@ -23,6 +23,8 @@ def _common_words() -> frozenset[str]:
 
 def _inflected(word: str, other: str) -> bool:
     """Whether two words differ by a French ending alone (« respire », « respires »)."""
+    if word == other + "t" and word.endswith("et"):
+        return False  # a noun of its own: « billet » is no « bille »
     same = next((i for i, (a, b) in enumerate(zip(word, other)) if a != b), min(len(word), len(other)))
     return word[same:] in _ENDINGS and other[same:] in _ENDINGS
 

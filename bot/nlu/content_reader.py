@@ -12,7 +12,8 @@ from rasa.nlu.extractors.extractor import EntityExtractorMixin
 from rasa.shared.nlu.constants import ENTITIES, INTENT, TEXT
 from rasa.shared.nlu.training_data.message import Message
 
-from bot.nlu.intent_classifier import ALSO_ASKED, is_answered
+from bot.nlu.intent_classifier import ALSO_ASKED
+from bot.nlu.understanding import is_answered
 from bot.scope import ANY, LIVER, about
 from bot.silence import unsaid
 

@@ -1,11 +1,8 @@
-"""What is learned about a message: what it asks, which variant of that, and whether it is one that must not be missed. No Rasa import.
+"""What is learned about a message: what it asks, and which variant of that. No Rasa import.
 
-Regressions over the same two views of a text, character n-grams and sentence meaning:
-
-- **intents**: one class an intent, for everything but red flags;
-- **detectors**: red flags (the net under the lexicon of ``bot/guard``) and personal advice, each against all the rest. As a class among seventy
-  others they would have to be the likeliest of all, where a chance of one in three is already too much to pass over;
-- **variants**: for an intent whose examples name one (``metadata: {variant: …}`` in data/nlu), which of its texts answers.
+One class for each intent, or for each variant of an intent whose examples name one (``metadata: {variant: …}`` in data/nlu: which of the texts of a
+red flag or of personal advice answers). Two small nets read the same text and are averaged: one sees spelling and words (n-grams), the other their
+meaning too (a sentence encoder). Each is wrong about other messages than its neighbour: docs/bench/understanding.md compares them with what else was tried.
 """
 
 from __future__ import annotations
@@ -19,10 +16,9 @@ import numpy as np
 import skops.io
 from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
 
 from bot.guard.normalise import fold
-from bot.scope import without_diseases
 
 ALARM, ADVICE = "red_flag", "personal_advice"
 # Types that scikit-learn's fitted objects hold and skops does not know as safe by itself. Anything else refuses to load.
@@ -37,70 +33,59 @@ class Example:
     intent: str
     variant: str = ""
 
+    @property
+    def label(self) -> str:
+        """What is learned of it: the intent, and the variant behind a slash."""
+        return f"{self.intent}/{self.variant}" if self.variant else self.intent
+
 
 @dataclass(frozen=True)
 class Reading:
     """What was learned of one text.
 
     Attributes:
-        intents: chance of each intent, red flags apart.
-        alarm: chance that somebody is in danger.
-        advice: chance that only somebody's doctor could answer.
+        intents: chance of each intent if nobody is in danger; they add up to 1.
+        alarm: chance that somebody is.
+        variants: the likeliest variant of each intent that has some.
     """
 
     intents: dict[str, float]
-    alarm: float = 0.0
-    advice: float = 0.0
+    alarm: float
+    variants: dict[str, str]
+
+    @property
+    def advice(self) -> float:
+        """The chance that only somebody's doctor could answer."""
+        return self.intents.get(ADVICE, 0.0)
 
 
 class MessageModel:
     """Fitted once by ``fit``, or read by ``load``."""
 
     def __init__(self, encoder: Any, config: dict[str, Any]) -> None:
-        """Takes the sentence encoder (None leaves it out) and the numbers of ``config.yml``."""
+        """Takes the sentence encoder (None leaves the second net out) and the numbers of ``config.yml``."""
         self._encoder = encoder
         self._config = config
         self._parts: dict[str, Any] = {}  # fitted objects by the name of their file
 
     def fit(self, examples: Sequence[Example]) -> MessageModel:
-        """Learns from examples; at least two intents are needed."""
+        """Learns from examples; at least two labels are needed."""
         texts = [e.text for e in examples]
-        meaning = self._meaning(texts)
-        is_alarm = np.array([e.intent == ALARM for e in examples])
-        self._parts["words"] = self._vectorizer().fit([fold(t) for t in texts])
-        self._parts["questions"] = self._vectorizer().fit([without_diseases(t) for t, alarm in zip(texts, is_alarm) if not alarm])
-        words = self._joined("words", [fold(t) for t in texts], meaning)
-        if is_alarm.any():
-            self._parts[ALARM] = self._regression(solver="liblinear").fit(words, is_alarm)
-        rest = [i for i, alarm in enumerate(is_alarm) if not alarm]
-        questions = self._joined("questions", [without_diseases(texts[i]) for i in rest], meaning[rest])
-        asked = np.array([examples[i].intent for i in rest])
-        self._parts["intents"] = self._regression(class_weight="balanced").fit(questions, asked)
-        if (asked == ADVICE).any():
-            self._parts[ADVICE] = self._regression(solver="liblinear").fit(questions, asked == ADVICE)
-        for intent in sorted({e.intent for e in examples if e.variant}):
-            rows = [i for i, e in enumerate(examples) if e.intent == intent and e.variant]
-            self._parts[f"variants_{intent}"] = self._regression(class_weight="balanced").fit(words[rows], [examples[i].variant for i in rows])
+        folded = [fold(t) for t in texts]
+        self._parts["letters"] = self._vectorizer("char_wb", "letters").fit(folded)
+        self._parts["words"] = self._vectorizer("word", "words").fit(folded)
+        labels = np.array([e.label for e in examples])
+        for name, rows in self._views(texts).items():
+            self._parts[name] = self._net().fit(rows, labels)
+            del self._parts[name]._optimizer  # as large as the net twice over, and of no use once it is fitted
         return self
 
     def read(self, texts: Sequence[str]) -> list[Reading]:
         """What is learned of each text."""
-        meaning = self._meaning(texts)
-        questions = self._joined("questions", [without_diseases(t) for t in texts], meaning)
-        chances = self._parts["intents"].predict_proba(questions)
-        alarms = self._detected(ALARM, self._joined("words", [fold(t) for t in texts], meaning))
-        advices = self._detected(ADVICE, questions)
-        names = [str(name) for name in self._parts["intents"].classes_]
-        return [Reading(dict(zip(names, row)), alarm, advice) for row, alarm, advice in zip(chances.tolist(), alarms, advices)]
-
-    def _detected(self, name: str, rows: csr_matrix) -> list[float]:
-        detector = self._parts.get(name)
-        return [0.0] * rows.shape[0] if detector is None else list(detector.predict_proba(rows)[:, 1].tolist())
-
-    def variant(self, intent: str, text: str) -> str | None:
-        """The likeliest variant of an intent, or None for an intent that has none."""
-        regression = self._parts.get(f"variants_{intent}")
-        return None if regression is None else str(regression.predict(self._joined("words", [fold(text)], self._meaning([text])))[0])
+        views = self._views(texts)
+        chances = sum(self._parts[name].predict_proba(rows) for name, rows in views.items()) / len(views)
+        labels = [str(label).partition("/")[::2] for label in self._parts[next(iter(views))].classes_]
+        return [_reading(labels, row) for row in chances.tolist()]
 
     def save(self, folder: Path) -> None:
         """Writes one file for each fitted object."""
@@ -116,18 +101,39 @@ class MessageModel:
         self._parts = {path.stem: skops.io.load(path, trusted=TRUSTED_TYPES) for path in sorted(folder.glob("*.skops"))}
         return self
 
-    def _vectorizer(self) -> TfidfVectorizer:
-        lengths = (self._config["min_ngram"], self._config["max_ngram"])
-        return TfidfVectorizer(analyzer="char_wb", ngram_range=lengths, min_df=self._config["min_df"], sublinear_tf=True, dtype=np.float64)
+    def _views(self, texts: Sequence[str]) -> dict[str, csr_matrix]:
+        """One row a text, as each net sees it."""
+        folded = [fold(t) for t in texts]
+        spelt = hstack([self._parts[name].transform(folded) for name in ("letters", "words")], format="csr")
+        if self._encoder is None:
+            return {"net": spelt}
+        meaning = self._config["encoder_weight"] * np.atleast_2d(self._encoder.encode(list(texts))).astype(np.float32)
+        return {"net": spelt, "net_with_meaning": hstack([spelt, csr_matrix(meaning)], format="csr")}
 
-    def _regression(self, **kwargs: Any) -> LogisticRegression:
-        return LogisticRegression(C=self._config["C"], tol=self._config["tol"], max_iter=1000, random_state=self._config["random_state"], **kwargs)
+    def _vectorizer(self, analyzer: Any, kind: str) -> TfidfVectorizer:
+        lengths, least = tuple(self._config[f"{kind}_ngrams"]), self._config["min_df"]
+        word = r"\w+"  # « c », « g » and « j » are words of those who write in a hurry
+        return TfidfVectorizer(analyzer=analyzer, ngram_range=lengths, min_df=least, token_pattern=word, sublinear_tf=True, dtype=np.float32)
 
-    def _meaning(self, texts: Sequence[str]) -> Any:
-        if self._encoder is None or not texts:
-            return np.zeros((len(texts), 0))
-        return self._config["encoder_weight"] * np.atleast_2d(self._encoder.encode(list(texts))).astype(np.float64)
+    def _net(self) -> MLPClassifier:
+        return MLPClassifier(
+            (self._config["hidden"],),
+            learning_rate_init=self._config["learning_rate"],
+            batch_size=self._config["batch_size"],
+            max_iter=self._config["epochs"],
+            random_state=self._config["random_state"],
+            tol=0.0,
+            n_iter_no_change=self._config["epochs"],
+        )
 
-    def _joined(self, vectorizer: str, texts: Sequence[str], meaning: Any) -> csr_matrix:
-        """One row a text: its n-grams, then its meaning."""
-        return hstack([self._parts[vectorizer].transform(texts), csr_matrix(meaning)], format="csr")
+
+def _reading(labels: Sequence[tuple[str, str]], chances: Sequence[float]) -> Reading:
+    intents: dict[str, float] = {}
+    likeliest: dict[str, tuple[float, str]] = {}
+    for (intent, variant), chance in zip(labels, chances):
+        intents[intent] = intents.get(intent, 0.0) + chance
+        if variant:
+            likeliest[intent] = max(likeliest.get(intent, (0.0, "")), (chance, variant))
+    alarm = intents.pop(ALARM, 0.0)
+    rest = sum(intents.values()) or 1.0
+    return Reading({i: c / rest for i, c in intents.items()}, alarm, {i: variant for i, (_, variant) in likeliest.items()})

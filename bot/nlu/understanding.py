@@ -1,0 +1,153 @@
+"""Decides what a message asks, from what was learned of the whole and of its parts. No Rasa import."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bot.nlu.clauses import clauses, sentences
+from bot.nlu.message_model import ADVICE, ALARM, Reading
+
+RANKING_LENGTH = 10
+MOST_QUESTIONS = 3
+MOST_SENTENCES = 12  # of a long message that are read one by one for an alarm
+SIGNS = {"👍": "ok", "👌": "ok", "✅": "oui", "👎": "non", "❌": "non", "🙏": "merci", "❤": "merci"}
+# Intents that an article answers; the others (who are you, my request, what no article says) are never a second question.
+POLITE = frozenset({"greet", "thank", "goodbye", "affirm", "inform"})  # « merci, et c'est où ? » is a question
+NOT_ANSWERED = frozenset({"ask_bot", "ask_privacy", "ask_status", "ask_unanswered"})
+CLEAR = 0.5  # confidence from which a part of a message is a question of its own
+PLAIN = 0.9  # confidence from which any other intent is as clear as that
+DARK = frozenset({"personal_advice", "out_of_scope", "insult"})  # what a cry for help looks like to who has never heard one
+
+Ranking = list[tuple[str, float]]  # intents and their confidences, best first
+
+
+class Reader(Protocol):
+    """What reads texts: ``bot.nlu.message_model.MessageModel``."""
+
+    def read(self, texts: list[str]) -> list[Reading]:
+        """What is learned of each text."""
+        ...
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """The chances from which an alarm or a personal question is believed (docs/bench/understanding.md has their curves).
+
+    Attributes:
+        alarm: of the whole message.
+        alarm_in_sentence: of one sentence of it.
+        alarm_if_clear: of either, where a question to the articles is clear.
+        advice: of the whole message.
+        advice_in_sentence: of one sentence.
+        advice_if_unclear: of the whole, where nothing else is likelier than ``unclear_below``.
+        unclear_below: a confidence.
+    """
+
+    alarm: float = 0.7
+    alarm_in_sentence: float = 0.8
+    alarm_if_clear: float = 0.9
+    advice: float = 0.5
+    advice_in_sentence: float = 0.9
+    advice_if_unclear: float = 0.2
+    unclear_below: float = 0.25
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What a message asks.
+
+    Attributes:
+        ranking: intents and confidences, best first; empty where the message holds no letter or digit.
+        also: intents of further questions in the same message, in order.
+        variant: which text of the first intent answers, where it has several.
+    """
+
+    ranking: Ranking = field(default_factory=list)
+    also: list[str] = field(default_factory=list)
+    variant: str | None = None
+
+
+def understand(text: str, model: Reader, least: Thresholds) -> Understood:
+    """Reads one message of a visitor."""
+    text = spoken(text)
+    if not any(c.isalnum() for c in text):
+        return Understood()
+    asked, told = clauses(text), sentences(text)[:MOST_SENTENCES]
+    texts = list(dict.fromkeys([text, *asked, *told]))
+    readings = dict(zip(texts, model.read(texts)))
+    ranking, also = choose(rank(readings[text]), [rank(readings[clause]) for clause in asked])
+    said = [readings[piece] for piece in (text, *told)]
+    if alarm := _alarm(said, ranking, least):
+        ranking, also = [(ALARM, alarm)], []
+    elif advice := _advice(said, ranking, least):
+        ranking, also = [(ADVICE, advice), *(r for r in ranking if r[0] != ADVICE)], []
+    return Understood(ranking, also, _variant(ranking[0][0], said))
+
+
+def rank(reading: Reading) -> Ranking:
+    """Intents by chance, best first."""
+    return sorted(reading.intents.items(), key=lambda r: -r[1])[:RANKING_LENGTH]
+
+
+def spoken(text: str) -> str:
+    """The text without markup, and with the signs that people answer with put into words."""
+    text = re.sub(r"<[^<>]{1,200}>", " ", text)
+    for sign, word in SIGNS.items():
+        text = text.replace(sign, f" {word} ")
+    return text.strip()
+
+
+def is_answered(intent: str) -> bool:
+    """Whether an intent is a question to the articles."""
+    return intent.startswith("ask_") and intent not in NOT_ANSWERED
+
+
+def choose(whole: Ranking, parts: list[Ranking]) -> tuple[Ranking, list[str]]:
+    """Decides what a message asks, given the rankings of the whole and of its clauses.
+
+    Args:
+        whole: ranking of the whole message, best first.
+        parts: rankings of its clauses, in order.
+
+    Returns:
+        The ranking of the first question, and the intents of the others. A request, an advice or a red flag told by the whole
+        is never split into harmless questions.
+    """
+    if not parts or not (whole[0][0].startswith("ask_") or whole[0][0] in POLITE):
+        return whole, []
+    clear = [r for r in parts if r[0][1] >= CLEAR and is_answered(r[0][0])]
+    asked = list(dict.fromkeys(r[0][0] for r in clear))
+    if len(asked) >= 2:
+        return next(r for r in clear if r[0][0] == asked[0]), asked[1:MOST_QUESTIONS]
+    best = max(clear, key=lambda r: r[0][1], default=whole)
+    surer = best[0][1] > whole[0][1] or whole[0][0] in POLITE
+    return (best if surer else whole), []
+
+
+def _alarm(readings: list[Reading], ranking: Ranking, least: Thresholds) -> float:
+    """The chance of a red flag in a message (the first reading) or one of its sentences; 0 where it is too small to be believed."""
+    intent, confidence = ranking[0]
+    is_clear = intent not in DARK and confidence >= (CLEAR if is_answered(intent) else PLAIN)
+    floor = least.alarm_if_clear if is_clear else 0.0
+    return _believed([r.alarm for r in readings], max(least.alarm, floor), max(least.alarm_in_sentence, floor))
+
+
+def _advice(readings: list[Reading], ranking: Ranking, least: Thresholds) -> float:
+    """Likewise, of a personal question. What is not understood but sounds personal is declined as such: « je n'ai pas compris » helps nobody."""
+    whole = readings[0].advice
+    if ranking[0][1] < least.unclear_below and whole >= least.advice_if_unclear:
+        return max(whole, least.unclear_below)
+    return _believed([r.advice for r in readings], least.advice, least.advice_in_sentence)
+
+
+def _believed(chances: list[float], whole_from: float, part_from: float) -> float:
+    whole, *parts = chances
+    return max([c for c in parts if c >= part_from] + [whole] * (whole >= whole_from), default=0.0)
+
+
+def _variant(intent: str, readings: list[Reading]) -> str | None:
+    """The variant told by the part of the message that says most of the intent."""
+    chance = {ALARM: lambda r: r.alarm}.get(intent, lambda r: r.intents.get(intent, 0.0))
+    return max(readings, key=chance).variants.get(intent)
