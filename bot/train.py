@@ -20,7 +20,9 @@ INPUTS = (
     "config.yml",
     "domain.yml",
     *TRAINING_DATA,
-    "bot/nlu",
+    "bot/nlu/intent_classifier.py",
+    "bot/nlu/message_model.py",
+    "bot/nlu/understanding.py",
     "bot/guard/normalise.py",
     "bot/guard/sms.yml",
 )

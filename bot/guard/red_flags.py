@@ -46,7 +46,7 @@ _PRECEDENCE = (
     "R-16", "R-17", "R-18", "R-31", "R-32", "R-33", "R-19",
     "R-21", "R-20", "R-23", "R-22", "R-24",
     "R-30", "R-34", "R-37", "R-35", "R-36",
-    "P-01", "P-10", "R-44", "R-40", "P-02", "P-04", "P-05", "P-20",
+    "P-01", "P-10", "R-44", "R-40", "P-02", "P-04", "P-05", "P-15", "P-14", "P-20",
 )  # fmt: skip
 _RANK = {name: rank for rank, name in enumerate(_PRECEDENCE)}
 _CHRONIC = frozenset({"R-02", "R-03"})  # the vital signs people live with for years: short breath, what a stroke left

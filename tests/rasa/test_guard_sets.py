@@ -15,18 +15,18 @@ from tools.guard_report import Score, Verdict
 
 # What each set reached when the model was last tuned, less what retraining moves. Not a goal: the figures are in MODEL_CARD.md.
 FLOORS = {
-    "must_catch": 0.95,
-    "hard_negatives": 0.84,
-    "metamorphic": 0.94,
-    "advice": 0.80,
-    "not_advice": 0.90,
-    "silence": 0.72,
+    "must_catch": 0.97,
+    "hard_negatives": 0.88,
+    "metamorphic": 0.96,
+    "advice": 0.89,
+    "not_advice": 0.86,
+    "silence": 0.75,
     "languages": 0.97,
     "tricky_french": 0.97,
-    "languages_emergency": 0.80,
-    "languages_emergency_negatives": 0.80,
+    "languages_emergency": 0.90,
+    "languages_emergency_negatives": 0.86,
     "abuse": 0.82,
-    "invariance": 0.65,
+    "invariance": 0.73,
 }
 
 
