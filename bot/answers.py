@@ -6,7 +6,7 @@ Rasa renders responses through ``bot.nlg``; the desk renders the few it needs wh
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,10 @@ ARTICLES = {
 }
 CALL_BACK = {"title": "Demander à être rappelé", "payload": "/book"}
 # A named disease has one text, whichever of these ways it is asked about.
-SAID_BY_CONDITION = frozenset({"utter_efficacy", "utter_mechanism", "utter_disease", "utter_conditions", "utter_liver_diseases"})
+SAID_BY_CONDITION = frozenset({"utter_efficacy", "utter_advantages", "utter_mechanism", "utter_disease", "utter_conditions", "utter_liver_diseases"})
 RECOVERY_FROM = ("utter_recovery", "avc")  # « la récupération après un AVC » is about the disease, not about the treatment's aftermath
+LIKELY = 0.1  # chance from which a question may have been meant
+MOST_CHOICES = 3
 MORE = ("utter_timeline", "utter_evidence")  # neighbours in reserve
 # Answers that hold for every disease: asked again for another one, they are said again.
 SAME_FOR_ALL = frozenset(
@@ -116,14 +118,31 @@ class Content:
             return "utter_liver_diseases"
         return name
 
-    def neighbours(self, name: str, slots: Mapping[str, Any] | None = None) -> list[dict[str, str]]:
-        """Buttons under an answer: two neighbouring questions that do not lead back to it, then a human."""
+    def neighbours(self, name: str, slots: Mapping[str, Any] | None = None, likely: Sequence[str] = ()) -> list[dict[str, str]]:
+        """Buttons under an answer: two questions that do not lead back to it, then a human.
+
+        Args:
+            name: the response.
+            slots: ``condition`` and ``scope``.
+            likely: responses that may have been meant instead; they come before the answer's own neighbours.
+        """
         metadata = self.responses[name][0]["metadata"]
         if metadata["kind"] != "answer":
             return []
-        leading = [n for n in [*metadata["next"], *MORE] if self.resolve(n, slots or {}) != name]
-        asked = [{"title": self.responses[n][0]["metadata"]["question"], "payload": f"/{n.replace('utter_', 'ask_', 1)}"} for n in leading[:2]]
-        return [*asked, CALL_BACK]
+        leading = [n for n in dict.fromkeys([*likely, *metadata["next"], *MORE]) if self.resolve(n, slots or {}) != name]
+        return [*map(self._question, leading[:2]), CALL_BACK]
+
+    def choices(self, likely: Sequence[str]) -> list[dict[str, str]]:
+        """Buttons that ask which question was meant, then a human."""
+        return [*map(self._question, likely[:MOST_CHOICES]), CALL_BACK]
+
+    def likely(self, ranking: Sequence[Mapping[str, Any]]) -> list[str]:
+        """The responses that may answer a message, likeliest first, out of its ``intent_ranking``."""
+        found = [r["name"].replace("ask_", "utter_", 1) for r in ranking if r["confidence"] >= LIKELY]
+        return [name for name in found if "question" in self.responses.get(name, [{}])[0].get("metadata", {})]
+
+    def _question(self, name: str) -> dict[str, str]:
+        return {"title": self.responses[name][0]["metadata"]["question"], "payload": f"/{name.replace('utter_', 'ask_', 1)}"}
 
     def followed_up(self, name: str) -> str:
         """What « et pour le foie ? » asks after an answer: the same question, or the disease itself where the answer has only one text."""

@@ -16,6 +16,8 @@ from rasa.utils.endpoints import EndpointConfig
 from bot.answers import Content
 
 FOLLOW_UP = "utter_follow_up"
+FALLBACK, CLARIFY, AGAIN = "utter_fallback", "utter_clarify", "utter_fallback_again"  # not understood: at all, between several, twice running
+SURE = 0.6  # confidence from which nothing else is offered in an answer's place
 GUARDED = ("utter_red_flag", "utter_personal_advice")  # their text is chosen by the slot of the same name
 
 
@@ -46,15 +48,32 @@ class GuardedNLG(TemplatedNaturalLanguageGenerator):
             name = self._content.followed_up(last) if last else "utter_conditions" if "condition" in entities else FOLLOW_UP
         name = self._content.resolve(name, tracker.current_slot_values(), entities.get("figure"))
         values = {**self._content.number_lines, "unsaid": entities.get("unsaid") or "ce point", **kwargs}
+        likely = self._in_doubt(tracker)
+        if name == FALLBACK:
+            name = AGAIN if _last_response(tracker) in (FALLBACK, CLARIFY) else CLARIFY if len(likely) > 1 else FALLBACK
         response = await super().generate(name, tracker, output_channel, **values)
         if response is None:
             return None
         text, kind, sources = self._content.finish(response["text"], response["metadata"])
-        buttons = [*response.get("buttons", []), *self._content.neighbours(name, tracker.current_slot_values())]
+        buttons = [*response.get("buttons", []), *self._content.neighbours(name, tracker.current_slot_values(), likely)]
+        if name == CLARIFY:
+            buttons = self._content.choices(likely)
         if tracker.active_loop and kind != "booking":
             buttons = []  # a question inside the form is answered, and the form goes on
         variant = tracker.get_slot(name.removeprefix("utter_")) if name in GUARDED else None
         return {"text": text, "buttons": buttons, "metadata": {"kind": kind, "sources": sources, "response": name, "variant": variant}}
+
+    def _in_doubt(self, tracker: DialogueStateTracker) -> list[str]:
+        """What the last message may have meant; empty where it is clear."""
+        parsed = (tracker.latest_message.parse_data if tracker.latest_message else None) or {}
+        sure = float((parsed.get("intent") or {}).get("confidence") or 0.0) >= SURE
+        return [] if sure else self._content.likely(parsed.get("intent_ranking") or [])
+
+
+def _last_response(tracker: DialogueStateTracker) -> str | None:
+    """Name of the last response, whatever it was."""
+    said = next((e for e in reversed(tracker.events) if isinstance(e, BotUttered)), None)
+    return (said.metadata.get("metadata") or {}).get("response") if said else None
 
 
 def _last_answer(tracker: DialogueStateTracker) -> str | None:

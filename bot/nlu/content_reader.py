@@ -13,12 +13,15 @@ from rasa.shared.nlu.constants import ENTITIES, INTENT, TEXT
 from rasa.shared.nlu.training_data.message import Message
 
 from bot.nlu.intent_classifier import ALSO_ASKED
+from bot.nlu.understanding import is_answered
 from bot.scope import ANY, LIVER, about
 from bot.silence import unsaid
 
 SOURCE = "ContentReader"
 UNANSWERED = "ask_unanswered"
-VAGUE = 0.3  # confidence below which « no article says it », with no subject named, gives way to what they say of the disease that is
+# With a disease named, these have one text: the disease's (bot.answers.SAID_BY_CONDITION). Their chances add up.
+OF_THE_DISEASE = frozenset({"ask_efficacy", "ask_advantages", "ask_mechanism", "ask_disease", "ask_conditions", "ask_liver_diseases"})
+VAGUE = 0.6  # confidence below which « no article says it », with no subject named, gives way to what they say of the disease that is
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.ENTITY_EXTRACTOR, is_trainable=False)
@@ -58,7 +61,9 @@ def _read(message: Message, text: str) -> None:
     confidence = float((message.get(INTENT) or {}).get("confidence") or 0.0)
     # Nothing was understood but the disease: what the article says of it is the best answer there is.
     vague = intent == "nlu_fallback" or (intent == UNANSWERED and confidence < VAGUE)
-    if vague and not found.get("unsaid") and named.condition not in (None, ANY):
+    together = sum(float(r["confidence"]) for r in message.get("intent_ranking", []) if r["name"] in OF_THE_DISEASE)
+    outdone = is_answered(intent) and intent not in OF_THE_DISEASE and together > confidence
+    if (vague or outdone) and not found.get("unsaid") and named.condition not in (None, ANY):
         message.set(INTENT, {"name": "ask_conditions", "confidence": 1.0}, add_to_output=True)
     if also := message.get(ALSO_ASKED):
         message.set(ALSO_ASKED, [i for i in also if named.scope == LIVER or not i.startswith("ask_liver_")], add_to_output=True)

@@ -48,7 +48,7 @@ class Thresholds:
     alarm: float = 0.7
     alarm_in_sentence: float = 0.8
     alarm_if_clear: float = 0.9
-    advice: float = 0.5
+    advice: float = 0.4
     advice_in_sentence: float = 0.9
     advice_if_unclear: float = 0.2
     unclear_below: float = 0.25
