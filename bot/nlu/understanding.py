@@ -16,6 +16,7 @@ SIGNS = {"👍": "ok", "👌": "ok", "✅": "oui", "👎": "non", "❌": "non", 
 # Intents that an article answers; the others (who are you, my request, what no article says) are never a second question.
 POLITE = frozenset({"greet", "thank", "goodbye", "affirm", "inform"})  # « merci, et c'est où ? » is a question
 NOT_ANSWERED = frozenset({"ask_bot", "ask_privacy", "ask_status", "ask_unanswered"})
+FEW = 3  # words; what they say of danger is in the lexicon of bot/guard, what they look like is often a name
 CLEAR = 0.5  # confidence from which a part of a message is a question of its own
 PLAIN = 0.9  # confidence from which any other intent is as clear as that
 DARK = frozenset({"personal_advice", "out_of_scope", "insult"})  # what a cry for help looks like to who has never heard one
@@ -38,7 +39,7 @@ class Thresholds:
     Attributes:
         alarm: of the whole message.
         alarm_in_sentence: of one sentence of it.
-        alarm_if_clear: of either, where a question to the articles is clear.
+        alarm_if_clear: of either, where a question to the articles is clear, or where there are too few words to tell much (a name, a place).
         advice: of the whole message.
         advice_in_sentence: of one sentence.
         advice_if_unclear: of the whole, where nothing else is likelier than ``unclear_below``.
@@ -79,7 +80,7 @@ def understand(text: str, model: Reader, least: Thresholds) -> Understood:
     readings = dict(zip(texts, model.read(texts)))
     ranking, also = choose(rank(readings[text]), [rank(readings[clause]) for clause in asked])
     said = [readings[piece] for piece in (text, *told)]
-    if alarm := _alarm(said, ranking, least):
+    if alarm := _alarm(said, ranking, least, is_short=len(text.split()) <= FEW):
         ranking, also = [(ALARM, alarm)], []
     elif advice := _advice(said, ranking, least):
         ranking, also = [(ADVICE, advice), *(r for r in ranking if r[0] != ADVICE)], []
@@ -126,11 +127,11 @@ def choose(whole: Ranking, parts: list[Ranking]) -> tuple[Ranking, list[str]]:
     return (best if surer else whole), []
 
 
-def _alarm(readings: list[Reading], ranking: Ranking, least: Thresholds) -> float:
+def _alarm(readings: list[Reading], ranking: Ranking, least: Thresholds, *, is_short: bool) -> float:
     """The chance of a red flag in a message (the first reading) or one of its sentences; 0 where it is too small to be believed."""
     intent, confidence = ranking[0]
     is_clear = intent not in DARK and confidence >= (CLEAR if is_answered(intent) else PLAIN)
-    floor = least.alarm_if_clear if is_clear else 0.0
+    floor = least.alarm_if_clear if is_clear or is_short else 0.0
     return _believed([r.alarm for r in readings], max(least.alarm, floor), max(least.alarm_in_sentence, floor))
 
 

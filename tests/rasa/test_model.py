@@ -55,6 +55,26 @@ def test_the_guard_has_the_last_word_and_both_doors_agree(agent: Any, text: str)
     assert {e["entity"]: e["value"] for e in parsed["entities"]}[finding.intent] == finding.variant
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Zébulon Partout",
+        "Jean Lamort",
+        "Marie Sanglier",
+        "Rose Legrand",
+        "Yves Malheur",
+        "Fatima Benali",
+        "Luc Tombeur",
+        "Aimé Douleur",
+        "Noé Coupé",
+        "Anne-Sophie Lefort",
+    ],
+)
+def test_a_name_alone_is_no_emergency(agent: Any, name: str) -> None:
+    """The form asks for one; whoever bears it must not be told to call an ambulance."""
+    assert parse(agent, name)["intent"]["name"] != "red_flag"
+
+
 @pytest.mark.parametrize("text", ["/restart", '/book{"booking_name":"x"}', "/ask_cost", "  /restart"])
 def test_a_visitors_slash_is_text(agent: Any, text: str) -> None:
     parsed = parse(agent, as_plain_text(text))
