@@ -175,6 +175,7 @@ class _Engine:
         self.speller = Speller(lexicon.vocabulary)
         self._vocab = Vocab()
         self._matchers: dict[int, Matcher] = {}
+        self._reaches: dict[int, list[tuple[frozenset[str], frozenset[str], int]]] = {}
         self._places: dict[str, list[tuple[int, int]]] = {}
         self._required: list[int] = []
         for number, part in enumerate(lexicon.parts):
@@ -237,15 +238,35 @@ class _Engine:
                 found.setdefault(number, set()).add(place)
         return [number for number, places in found.items() if len(places) == self._required[number]]
 
+    def _can_be_met(self, number: int, places: dict[str, list[int]]) -> bool:
+        """Whether each word a part needs has the next one within reach: a cheap look before spaCy's matcher reads the sentence again."""
+        for one, next_one, reach in self._steps(number):
+            after = [j for word in next_one for j in places.get(word, ())]
+            if not any(0 < j - i <= reach for word in one for i in places.get(word, ()) for j in after):
+                return False
+        return True
+
+    def _steps(self, number: int) -> list[tuple[frozenset[str], frozenset[str], int]]:
+        if number not in self._reaches:
+            needed = [(i, element) for i, element in enumerate(self.lexicon.parts[number]) if not element.gap and not element.optional]
+            between = [sum(e.gap or 1 for e in self.lexicon.parts[number][i + 1 : j]) for (i, _), (j, _) in pairwise(needed)]
+            self._reaches[number] = [(frozenset(a.words), frozenset(b.words), 1 + b_reach) for ((_, a), (_, b)), b_reach in zip(pairwise(needed), between)]
+        return self._reaches[number]
+
     def _sentence_spans(self, words: list[str], positions: list[int], candidates: list[int]) -> Iterator[tuple[int, list[_Span]]]:
         if not candidates:
             return
         vocabulary = self.lexicon.vocabulary
         doc = Doc(self._vocab, words=[word if word in vocabulary else _UNKNOWN for word in words])
+        places: dict[str, list[int]] = {}
+        for i, word in enumerate(words):
+            places.setdefault(word, []).append(i)
         for number in candidates:
             part = self.lexicon.parts[number]
             if len(part) == 1:  # one word among some: no need of a matcher
                 met = [(i, i + 1) for i, word in enumerate(words) if word in part[0].words]
+            elif not self._can_be_met(number, places):
+                continue
             else:
                 met = [(start, end) for _, start, end in self._matcher(number)(doc)]
             spans = [_Span(positions[start], positions[end - 1] + 1, _is_negated(part, words, start, end)) for start, end in met]
