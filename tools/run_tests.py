@@ -25,7 +25,7 @@ def main() -> int:
         step("lint", [DESK, "-m", "ruff", "check", "."]),
         step("format", [DESK, "-m", "ruff", "format", "--check", "."]),
         step("types", [DESK, "-m", "mypy"]),
-        step("fast tests", [DESK, "-m", "pytest", "tests/bot", "tests/guard", "tests/content", "tests/desk"]),
+        step("fast tests", [DESK, "-m", "pytest", "tests/bot", "tests/guard", "tests/content", "tests/desk", "tests/understanding/test_apart.py"]),
         step("shared code on Rasa's Python", [BOT, "-m", "pytest", "-p", "no:cacheprovider", "tests/bot", "tests/guard"]),
         step("understanding", [BOT, "-W", "ignore", "-m", "pytest", "-p", "no:cacheprovider", "tests/rasa"], QUIET),
         step(
@@ -35,7 +35,7 @@ def main() -> int:
             quiet=True,
         ),
         stories(),
-        step("stack, browser and conversations", [DESK, "-m", "pytest", "tests/stack", "tests/conversations"]),
+        step("stack, browser and conversations", [DESK, "-m", "pytest", "tests/stack", "tests/conversations", "tests/understanding/test_understanding.py"]),
     ]
     print()
     for name, passed, seconds in results:

@@ -247,10 +247,11 @@ class _Engine:
         return True
 
     def _steps(self, number: int) -> list[tuple[frozenset[str], frozenset[str], int]]:
+        """From each needed word of a part to the next: the choices of both, and how many words further the second may stand."""
         if number not in self._reaches:
             needed = [(i, element) for i, element in enumerate(self.lexicon.parts[number]) if not element.gap and not element.optional]
             between = [sum(e.gap or 1 for e in self.lexicon.parts[number][i + 1 : j]) for (i, _), (j, _) in pairwise(needed)]
-            self._reaches[number] = [(frozenset(a.words), frozenset(b.words), 1 + b_reach) for ((_, a), (_, b)), b_reach in zip(pairwise(needed), between)]
+            self._reaches[number] = [(frozenset(a.words), frozenset(b.words), 1 + more) for ((_, a), (_, b)), more in zip(pairwise(needed), between)]
         return self._reaches[number]
 
     def _sentence_spans(self, words: list[str], positions: list[int], candidates: list[int]) -> Iterator[tuple[int, list[_Span]]]:

@@ -150,5 +150,5 @@ def _believed(chances: list[float], whole_from: float, part_from: float) -> floa
 
 def _variant(intent: str, readings: list[Reading]) -> str | None:
     """The variant told by the part of the message that says most of the intent."""
-    chance = {ALARM: lambda r: r.alarm}.get(intent, lambda r: r.intents.get(intent, 0.0))
-    return max(readings, key=chance).variants.get(intent)
+    telling = max(readings, key=lambda r: r.alarm if intent == ALARM else r.intents.get(intent, 0.0))
+    return telling.variants.get(intent)
