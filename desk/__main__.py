@@ -65,7 +65,7 @@ def _migrate(settings: Settings) -> int:
     from desk.db import connect
     from desk.migrate import migrate
 
-    engine = connect(str(settings.database_url))
+    engine = connect(str(settings.database_url), settings.cipher)
     migrate(engine)
     engine.dispose()
     return 0
@@ -93,7 +93,7 @@ def _add_staff(settings: Settings, name: str, role: str) -> int:
             return 1
     else:
         password = sys.stdin.readline().rstrip("\n")
-    engine = connect(str(settings.database_url))
+    engine = connect(str(settings.database_url), settings.cipher)
     migrate(engine)
     try:
         with Database(engine).transaction() as session:

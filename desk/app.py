@@ -26,7 +26,7 @@ from desk.chat.turns import Turns
 from desk.db import Database, connect
 from desk.health import Health
 from desk.settings import Settings
-from desk.staff.pages import staff_routes
+from desk.staff.routes import staff_routes
 from desk.tickets import api as tickets_api
 
 HERE = Path(__file__).resolve().parent
@@ -46,7 +46,7 @@ def create_app(settings: Settings) -> Starlette:
     """
     assert settings.secret and settings.database_url
     content = Content()
-    database = Database(connect(settings.database_url))
+    database = Database(connect(settings.database_url, settings.cipher))
     assistant = Assistant(settings.rasa_url, settings.secret, settings.turn_timeout)
     turns = Turns(database, assistant, content)
     health = Health(database, assistant, settings.actions_url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,10 +11,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from anyio import to_thread
-from sqlalchemy import DateTime, Engine, MetaData, create_engine, event
+from sqlalchemy import DateTime, Engine, MetaData, Text, create_engine, event
 from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
+
+from desk.crypto import Cipher, CryptoError
 
 BUSY_SECONDS = 5
 T = TypeVar("T")
@@ -50,13 +53,74 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
+class Encrypted(TypeDecorator[str]):
+    """A text that the database holds encrypted. The cipher travels with the engine (``connect``), not with the process."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, purpose: str) -> None:
+        """Takes the name of table and column, which the value is bound to."""
+        super().__init__()
+        self.purpose = purpose
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Encrypts."""
+        return None if value is None else _cipher(dialect).encrypt(value, self.purpose)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        """Decrypts."""
+        return None if value is None else _cipher(dialect).decrypt(value, self.purpose)
+
+
+class EncryptedJson(TypeDecorator[Any]):
+    """A JSON value that the database holds encrypted; None is NULL."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, purpose: str) -> None:
+        """Takes the name of table and column."""
+        super().__init__()
+        self.purpose = purpose
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        """Encrypts."""
+        return None if value is None else _cipher(dialect).encrypt(json.dumps(value, ensure_ascii=False), self.purpose)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        """Decrypts."""
+        return None if value is None else json.loads(_cipher(dialect).decrypt(value, self.purpose))
+
+
+def cipher_of(session: Session) -> Cipher:
+    """The cipher of the database that a session works on."""
+    return _cipher(session.get_bind().dialect)
+
+
+def _cipher(dialect: Dialect) -> Cipher:
+    cipher: Cipher | None = getattr(dialect, "passerelle_cipher", None)
+    if cipher is None:
+        raise CryptoError("this database was opened without keys")
+    return cipher
+
+
 def now() -> datetime:
     """The present instant, in UTC."""
     return datetime.now(UTC)
 
 
-def connect(url: str) -> Engine:
-    """An engine for ``url``; a new SQLite file is readable by its owner alone, writes ahead, and waits for a lock."""
+def connect(url: str, cipher: Cipher) -> Engine:
+    """An engine for ``url`` whose encrypted columns are read and written with ``cipher``.
+
+    A new SQLite file is readable by its owner alone, writes ahead, and waits for a lock.
+    """
+    engine = _engine(url)
+    engine.dialect.passerelle_cipher = cipher  # type: ignore[attr-defined]
+    return engine
+
+
+def _engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True, hide_parameters=True)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AliasChoices, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
+
+from desk.crypto import BadKeys, Cipher, Keys, kept_keys
 
 ROOT = Path(__file__).resolve().parent.parent
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -37,6 +41,40 @@ class Settings(BaseSettings):
     request_days: float = Field(default=30.0, gt=0)
     staff_session_hours: float = Field(default=10.0, gt=0)
 
+    keys: str | None = Field(default=None, repr=False)
+    two_factor: Literal["on", "off"] = "on"
+    confirm_minutes: float = Field(default=10.0, gt=0)
+    oidc_issuer: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    oidc_client_id: str | None = None
+    oidc_client_secret: str | None = Field(default=None, repr=False)
+
+    clinic_name: str = "la clinique"
+    clinic_zone: str = "Europe/Belgrade"
+    clinic_country: str = Field(default="RS", pattern=r"^[A-Z]{2}$")
+    clinic_phone: str | None = None
+    clinic_address: str | None = None
+
+    answer_hours: float = Field(default=8.0, gt=0)
+    booking_hours: float = Field(default=40.0, gt=0)
+    expire_hours: float = Field(default=24.0, gt=0)
+    release_hours: float = Field(default=8.0, gt=0)
+    reopen_days: float = Field(default=14.0, gt=0)
+    undo_seconds: float = Field(default=15.0, ge=0, le=120)
+
+    smtp_url: str | None = Field(default=None, repr=False, pattern=r"^smtps?(\+starttls)?://\S+$")
+    mail_from: str = "passerelle@localhost"
+    team_emails: str = ""
+    webhook_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    webhook_secrets: str = Field(default="", repr=False)
+    quiet_from: int = Field(default=20, ge=0, le=23)
+    quiet_until: int = Field(default=8, ge=0, le=23)
+
+    metrics_port: Port | None = None
+    keep_not_understood: Literal["on", "off"] = "on"
+    not_understood_days: float = Field(default=30.0, gt=0)
+    retention: Literal["on", "off"] = "on"
+    backup_days: float = Field(default=30.0, gt=0)
+
     @model_validator(mode="after")
     def _complete(self) -> Settings:
         if self.port > 65533 and not (self.rasa_port and self.actions_port):
@@ -55,8 +93,31 @@ class Settings(BaseSettings):
             raise ValueError("PASSERELLE_DATABASE_URL is not an address of a database") from None
         if url.drivername == "postgresql":
             self.database_url = url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+        try:
+            ZoneInfo(self.clinic_zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"PASSERELLE_CLINIC_ZONE={self.clinic_zone!r} is no time zone (Europe/Belgrade is one)") from None
+        if self.keys:
+            try:
+                Keys.parse(self.keys)
+            except BadKeys as error:
+                raise ValueError(f"PASSERELLE_KEYS: {error}") from None
+        if bool(self.webhook_url) != bool(self.webhook_secrets):
+            raise ValueError("PASSERELLE_WEBHOOK_URL and PASSERELLE_WEBHOOK_SECRETS are set together or not at all")
+        if self.oidc_issuer and not (self.oidc_client_id and self.oidc_client_secret):
+            raise ValueError("PASSERELLE_OIDC_ISSUER needs PASSERELLE_OIDC_CLIENT_ID and PASSERELLE_OIDC_CLIENT_SECRET")
         self.public_url = self.public_url or f"http://127.0.0.1:{self.port}"
         return self
+
+    @cached_property
+    def cipher(self) -> Cipher:
+        """What encrypts the database's fields; the keys are made in ``data/keys`` the first time."""
+        return Cipher(Keys.parse(self.keys or kept_keys(self.data / "keys")))
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The clinic's time zone."""
+        return ZoneInfo(self.clinic_zone)
 
     @property
     def rasa_url(self) -> str:

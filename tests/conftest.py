@@ -33,8 +33,9 @@ def database(tmp_path: Path) -> Iterator[object]:
     """A migrated desk database in a real SQLite file."""
     from desk.db import Database, connect
     from desk.migrate import migrate
+    from tests.databases import CIPHER
 
-    engine = connect(f"sqlite:///{tmp_path / 'desk.db'}")
+    engine = connect(f"sqlite:///{tmp_path / 'desk.db'}", CIPHER)
     migrate(engine)
     yield Database(engine)
     engine.dispose()

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from desk.app import create_app
 from desk.chat.turns import Turns
-from desk.db import Database, connect
+from desk.db import Base, Database, connect
 from desk.migrate import migrate
 from desk.models import Conversation, Ticket
 from desk.settings import load_settings
@@ -27,7 +27,7 @@ class Desk:
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder = folder
         self._settings = load_settings(data=folder, secret=SECRET, rate_limits="off", **{"port": free_ports(3), **settings})
-        engine = connect(str(self._settings.database_url))
+        engine = connect(str(self._settings.database_url), self._settings.cipher)
         migrate(engine)
         self.database = Database(engine)
         self._start()
@@ -70,5 +70,7 @@ class Desk:
         return list(self.run(lambda session: session.scalars(select(Ticket).order_by(Ticket.id)).all()))
 
     def contents(self) -> str:
-        """The database's files as raw text."""
-        return "".join(path.read_bytes().decode("utf-8", "replace") for path in self.folder.glob("desk.db*"))
+        """Everything that the database holds, as somebody with the keys reads it."""
+        with self.database.transaction() as session:
+            rows = [row for table in Base.metadata.sorted_tables for row in session.execute(select(table)).mappings()]
+        return "\n".join(str(value) for row in rows for value in row.values())

@@ -26,7 +26,7 @@ SECRET = "a secret of twenty characters and more"
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[TestClient]:
     settings = load_settings(port=free_ports(3), data=tmp_path, secret=SECRET, rate_limits="off")
-    engine = connect(str(settings.database_url))
+    engine = connect(str(settings.database_url), settings.cipher)
     migrate(engine)
     engine.dispose()
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
@@ -165,7 +165,7 @@ def test_the_internal_address_needs_the_secret(client: TestClient) -> None:
 
 def test_too_many_messages_are_slowed_down(tmp_path: Path) -> None:
     settings = load_settings(port=free_ports(3), data=tmp_path, secret=SECRET)
-    engine = connect(str(settings.database_url))
+    engine = connect(str(settings.database_url), settings.cipher)
     migrate(engine)
     with TestClient(create_app(settings)) as client:
         conversation = client.post("/api/conversations").json()

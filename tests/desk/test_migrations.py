@@ -18,6 +18,7 @@ from desk import audit, models
 from desk.db import Base, Database, connect
 from desk.migrate import config_for, migrate
 from desk.tickets import service
+from tests.databases import CIPHER
 from tests.stack_client import free_ports
 
 BINARIES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
@@ -29,7 +30,7 @@ def differences(engine: Engine) -> list[object]:
 
 
 def test_a_migrated_sqlite_database_has_the_tables_of_the_models(tmp_path: Path) -> None:
-    engine = connect(f"sqlite:///{tmp_path / 'desk.db'}")
+    engine = connect(f"sqlite:///{tmp_path / 'desk.db'}", CIPHER)
     migrate(engine)
     assert differences(engine) == []
     assert (tmp_path / "desk.db").stat().st_mode & 0o077 == 0, "only its owner may read it"
@@ -37,7 +38,7 @@ def test_a_migrated_sqlite_database_has_the_tables_of_the_models(tmp_path: Path)
 
 
 def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
-    engine = connect(f"sqlite:///{tmp_path / 'desk.db'}")
+    engine = connect(f"sqlite:///{tmp_path / 'desk.db'}", CIPHER)
     migrate(engine)
     migrate(engine)
     assert differences(engine) == []
@@ -66,7 +67,7 @@ def assert_older_conversations_survive(engine: Engine) -> None:
 
 
 def test_a_sqlite_database_of_the_first_version_keeps_its_conversations(tmp_path: Path) -> None:
-    assert_older_conversations_survive(connect(f"sqlite:///{tmp_path / 'desk.db'}"))
+    assert_older_conversations_survive(connect(f"sqlite:///{tmp_path / 'desk.db'}", CIPHER))
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def postgresql(tmp_path: Path) -> Iterator[str]:
 
 
 def test_postgresql_holds_the_same_tables_and_takes_a_request(postgresql: str) -> None:
-    engine = connect(postgresql)
+    engine = connect(postgresql, CIPHER)
     assert_older_conversations_survive(engine)
     assert differences(engine) == []
     database = Database(engine)

@@ -25,8 +25,9 @@ from desk.models import AuditEntry, ChatMessage, Conversation, Role, Staff, Staf
 from desk.settings import ROOT, Settings, load_settings
 from desk.staff import accounts, protection, wording
 from desk.staff.attempts import SignInAttempts, TooManyAttempts
-from desk.staff.pages import staff_routes
+from desk.staff.routes import staff_routes
 from desk.tickets import service
+from tests.databases import CIPHER
 
 NAME, PASSWORD = "Milica Petrović", "une phrase assez longue"
 HTTPS, LOCAL = "https://bureau.exemple", "http://testserver"
@@ -45,7 +46,7 @@ def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """A desk's database with one account."""
-    database = Database(connect(f"sqlite:///{tmp_path / 'desk.db'}"))
+    database = Database(connect(f"sqlite:///{tmp_path / 'desk.db'}", CIPHER))
     Base.metadata.create_all(database.engine)
     with database.transaction() as session:
         accounts.add_staff(session, NAME, PASSWORD)
@@ -65,7 +66,7 @@ def open_browser(database: Database, tmp_path: Path) -> Iterator[Opener]:
     def make(url: str = LOCAL, rate_limits: str = "on", address: str = "192.0.2.1") -> Browser:
         key = (url, rate_limits)
         if key not in apps:
-            apps[key] = _app(database, load_settings(data=tmp_path, public_url=url, rate_limits=rate_limits))
+            apps[key] = _app(database, load_settings(data=tmp_path, public_url=url, rate_limits=rate_limits, two_factor="off"))
         browser = Browser(apps[key], base_url=url, client=(address, 50000))
         opened.append(browser)
         return browser

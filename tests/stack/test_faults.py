@@ -144,7 +144,7 @@ def tracker_holds(stack: Stack, words: str) -> bool:
 async def run_retention(stack: Stack) -> int:
     """What the desk does every ten minutes."""
     settings = load_settings(port=stack.port, data=stack.folder, secret=(stack.folder / "secret").read_text().strip())
-    database = Database(connect(str(settings.database_url)))
+    database = Database(connect(str(settings.database_url), settings.cipher))
     assistant = Assistant(settings.rasa_url, str(settings.secret), timeout_seconds=60)
     try:
         return await retention.scrub_due(database, Turns(database, assistant, Content()))
