@@ -136,10 +136,18 @@ class Content:
         """Buttons that ask which question was meant, then a human."""
         return [*map(self._question, likely[:MOST_CHOICES]), CALL_BACK]
 
-    def likely(self, ranking: Sequence[Mapping[str, Any]]) -> list[str]:
+    def likely(self, ranking: Sequence[Mapping[str, Any]], from_chance: float = LIKELY) -> list[str]:
         """The responses that may answer a message, likeliest first, out of its ``intent_ranking``."""
-        found = [r["name"].replace("ask_", "utter_", 1) for r in ranking if r["confidence"] >= LIKELY]
+        found = [r["name"].replace("ask_", "utter_", 1) for r in ranking if r["confidence"] >= from_chance]
         return [name for name in found if "question" in self.responses.get(name, [{}])[0].get("metadata", {})]
+
+    def next_to(self, name: str | None) -> list[str]:
+        """The neighbours of an answer."""
+        return [*(self.responses[name][0]["metadata"].get("next", []) if name else []), *MORE]
+
+    def in_detail(self, name: str | None) -> str | None:
+        """What says more than an answer: the one it names (``more``), or itself again."""
+        return str(self.responses[name][0]["metadata"].get("more", name)) if name else None
 
     def _question(self, name: str) -> dict[str, str]:
         return {"title": self.responses[name][0]["metadata"]["question"], "payload": f"/{name.replace('utter_', 'ask_', 1)}"}

@@ -19,7 +19,7 @@ from sanic.response import HTTPResponse
 
 from bot.channel_text import as_plain_text
 from bot.nlu.clauses import clauses
-from bot.nlu.intent_classifier import ALSO_ASKED
+from bot.nlu.intent_classifier import ALSO_ASKED, ASKED_BEFORE
 from bot.nlu.understanding import is_answered
 from bot.tracker_store import ErasableTrackerStore
 
@@ -90,10 +90,11 @@ class VisitorChannel(InputChannel):
             body = request.json
             text = body["payload"] if body.get("payload") else as_plain_text(body["text"])
             output = VisitorOutput()
-            await on_new_message(UserMessage(text, output, conversation_id, input_channel=self.name()))
+            context = {ASKED_BEFORE: str(body.get("asked_before") or "")}
+            await on_new_message(UserMessage(text, output, conversation_id, input_channel=self.name(), metadata=context))
             for intent in await further_questions(request.app.ctx.agent, conversation_id, text):
                 await on_new_message(UserMessage(f"/{intent}", output, conversation_id, input_channel=self.name()))
-            return response.json({"messages": output.messages})
+            return response.json({"messages": asked_once(output.messages)})
 
         @routes.delete("/conversations/<conversation_id>")
         async def erase(request: Request, conversation_id: str) -> HTTPResponse:
@@ -115,12 +116,18 @@ class VisitorChannel(InputChannel):
         return hmac.compare_digest((request.token or "").encode(), self._secret.encode())
 
 
+def asked_once(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The messages without all but the last of the form's repeated questions: after two answers it asks again once."""
+    last = {m["response"]: i for i, m in enumerate(messages) if m["kind"] == "booking"}
+    return [m for i, m in enumerate(messages) if last.get(m["response"], i) == i]
+
+
 async def further_questions(agent: Any, conversation_id: str, text: str) -> list[str]:
-    """Intents of the second and third question of a message; none inside the form, which waits for one answer at a time."""
+    """Intents of the second and third question of a message."""
     if not clauses(text):
         return []
     tracker = await agent.tracker_store.retrieve(conversation_id)
-    if tracker is None or tracker.active_loop or tracker.latest_message is None or tracker.latest_message.text != text:
+    if tracker is None or tracker.latest_message is None or tracker.latest_message.text != text:
         return []
     first = tracker.latest_message.intent.get("name")
     return [intent for intent in tracker.latest_message.parse_data.get(ALSO_ASKED, []) if intent != first and is_answered(str(first))]

@@ -9,13 +9,15 @@ from typing import Any
 
 from rasa.core.nlg.response import TemplatedNaturalLanguageGenerator
 from rasa.shared.core.domain import Domain
-from rasa.shared.core.events import BotUttered
+from rasa.shared.core.events import BotUttered, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.utils.endpoints import EndpointConfig
 
 from bot.answers import Content
 
 FOLLOW_UP = "utter_follow_up"
+SAY_MORE = "utter_say_more"  # « lesquels ? », « pourquoi ? »: more of the last answer
+NOT_MY_QUESTION = "utter_not_my_question"
 FALLBACK, CLARIFY, AGAIN = "utter_fallback", "utter_clarify", "utter_fallback_again"  # not understood: at all, between several, twice running
 SURE = 0.6  # confidence from which nothing else is offered in an answer's place
 GUARDED = ("utter_red_flag", "utter_personal_advice")  # their text is chosen by the slot of the same name
@@ -46,6 +48,8 @@ class GuardedNLG(TemplatedNaturalLanguageGenerator):
         if name == FOLLOW_UP:
             last = _last_answer(tracker)
             name = self._content.followed_up(last) if last else "utter_conditions" if "condition" in entities else FOLLOW_UP
+        if name == SAY_MORE:
+            name = self._content.in_detail(_last_answer(tracker)) or name
         name = self._content.resolve(name, tracker.current_slot_values(), entities.get("figure"))
         values = {**self._content.number_lines, "unsaid": entities.get("unsaid") or "ce point", **kwargs}
         likely = self._in_doubt(tracker)
@@ -58,6 +62,8 @@ class GuardedNLG(TemplatedNaturalLanguageGenerator):
         buttons = [*response.get("buttons", []), *self._content.neighbours(name, tracker.current_slot_values(), likely)]
         if name == CLARIFY:
             buttons = self._content.choices(likely)
+        if name == NOT_MY_QUESTION:
+            buttons = self._content.choices(self._meant_instead(tracker))
         if tracker.active_loop and kind != "booking":
             buttons = []  # a question inside the form is answered, and the form goes on
         variant = tracker.get_slot(name.removeprefix("utter_")) if name in GUARDED else None
@@ -68,6 +74,14 @@ class GuardedNLG(TemplatedNaturalLanguageGenerator):
         parsed = (tracker.latest_message.parse_data if tracker.latest_message else None) or {}
         sure = float((parsed.get("intent") or {}).get("confidence") or 0.0) >= SURE
         return [] if sure else self._content.likely(parsed.get("intent_ranking") or [])
+
+    def _meant_instead(self, tracker: DialogueStateTracker) -> list[str]:
+        """What the message before the last may have meant, if not what it was answered: its other readings, then neighbours of the answer."""
+        answered = _last_answer(tracker)
+        heard = [e for e in tracker.events if isinstance(e, UserUttered)][-2:-1]
+        ranking = heard[0].parse_data.get("intent_ranking", []) if heard else []
+        others = [*self._content.likely(ranking, from_chance=0.0), *self._content.next_to(answered)]
+        return [name for name in dict.fromkeys(others) if name != answered]
 
 
 def _last_response(tracker: DialogueStateTracker) -> str | None:

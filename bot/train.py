@@ -15,11 +15,14 @@ ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "models"
 KEPT_MODELS = 3  # a stack that runs on an older one must be able to restart
 TRAINING_DATA = ("data/nlu", "data/stories", "data/answers")
+SURROUNDINGS = "data/prefaces"
 # Everything that a trained model depends on: what it learns from and says, how it folds text, and what it is written with.
 INPUTS = (
     "config.yml",
     "domain.yml",
     *TRAINING_DATA,
+    SURROUNDINGS,
+    "bot/nlu/surroundings.py",
     "bot/nlu/intent_classifier.py",
     "bot/nlu/message_model.py",
     "bot/nlu/understanding.py",

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -165,6 +165,16 @@ class Reply:
         """All texts, joined by newlines, with plain spaces and apostrophes."""
         joined = "\n".join(m["text"] for m in self.messages) or str(self.body.get("detail", ""))
         return re.sub(r"[\u00a0\u202f]", " ", joined.replace("’", "'"))
+
+    def lacks(self, patterns: Iterable[str]) -> list[str]:
+        """Those of some regular expressions (any case, across lines) that the text does not hold."""
+        return [p for p in patterns if not re.search(p, self.text, re.IGNORECASE | re.DOTALL)]
+
+    def holds(self, patterns: Iterable[str]) -> list[str]:
+        """Those that it holds."""
+        patterns = list(patterns)
+        absent = self.lacks(patterns)
+        return [p for p in patterns if p not in absent]
 
     @property
     def kinds(self) -> list[str]:

@@ -9,6 +9,7 @@ SHORT = 200  # characters up to which commas and « et » may separate questions
 _SENTENCES = re.compile(r"(?<=[?!.…])\s+|\n+")
 _JOINTS = re.compile(r",\s*|\s+et\s+(?:puis\s+|aussi\s+)?|\s+puis\s+|\s*;\s*", re.IGNORECASE)
 _LONG_ENOUGH = 2  # words
+_POINTING = 6  # words up to which a question may only point at what was said before it
 
 
 def sentences(text: str) -> list[str]:
@@ -20,18 +21,25 @@ def sentences(text: str) -> list[str]:
 def clauses(text: str) -> list[str]:
     """The parts of a message that may be questions of their own, in order; empty where it is one clause.
 
-    In a long message only its questions count, and its last sentence where it has none.
+    In a long message only its questions count, and its last sentence where it has none; a short one (« qu'en pensez-vous ? ») with
+    the sentence that it asks about.
 
     >>> clauses("c'est quoi les effets secondaires, et ça fait mal ou pas ?")
     ["c'est quoi les effets secondaires", 'et ça fait mal ou pas ?']
     """
     sentences = [s.strip() for s in _SENTENCES.split(text) if s and s.strip()]
-    asked = [s for s in sentences if s.endswith("?")]
     if len(text) > SHORT:
-        return asked[-3:] or sentences[-1:]
+        asked_at = [i for i, s in enumerate(sentences) if s.endswith("?")][-3:] or [len(sentences) - 1]
+        return [" ".join(sentences[i - (i > 0 and len(sentences[i].split()) <= _POINTING) : i + 1]) for i in asked_at]
+    asked = [s for s in sentences if s.endswith("?")]
     parts = [p.strip() for s in (asked or sentences) for p in _cut(s)]
     parts = [p for p in parts if len(re.findall(r"\w+", p)) >= _LONG_ENOUGH]
     return parts if len(parts) > 1 or len(sentences) > 1 else []
+
+
+def asked_part(text: str) -> str:
+    """What a message asks, without the story before it: its questions, or its last sentence. A short one asks with all its words."""
+    return " ".join(clauses(text)) or text if len(text) > SHORT else text
 
 
 def _cut(sentence: str) -> list[str]:

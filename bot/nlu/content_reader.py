@@ -12,6 +12,7 @@ from rasa.nlu.extractors.extractor import EntityExtractorMixin
 from rasa.shared.nlu.constants import ENTITIES, INTENT, TEXT
 from rasa.shared.nlu.training_data.message import Message
 
+from bot.nlu.clauses import asked_part
 from bot.nlu.intent_classifier import ALSO_ASKED
 from bot.nlu.understanding import is_answered
 from bot.scope import ANY, LIVER, about
@@ -53,7 +54,7 @@ def _read(message: Message, text: str) -> None:
     found = {"scope": named.scope, "condition": named.condition, "figure": named.figure}
     # Only questions of content can be beyond it: a request, an advice to decline or an answer to the form stay what they are.
     if (intent.startswith("ask_") and intent not in ("ask_bot", "ask_status")) or intent in ("follow_up", "out_of_scope", "nlu_fallback"):
-        found["unsaid"] = unsaid(text, intent)
+        found["unsaid"] = unsaid(asked_part(text), intent)
         if found["unsaid"]:
             silent = {"name": UNANSWERED, "confidence": 1.0}
             message.set(INTENT, silent, add_to_output=True)

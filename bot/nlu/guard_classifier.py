@@ -1,4 +1,4 @@
-"""Last word of understanding: a red flag overrides whatever intent was learned."""
+"""Last word of understanding: a red flag that the lexicon finds overrides what was learned, unless that was as good as certain."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rasa.shared.nlu.constants import ENTITIES, INTENT, TEXT
 from rasa.shared.nlu.training_data.message import Message
 
 from bot.guard.door import GUARDED, Finding, inspect, is_graver
+from bot.nlu.intent_classifier import CALM
 
 SOURCE = "GuardClassifier"
 SURE = 0.9
@@ -37,7 +38,7 @@ class GuardClassifier(GraphComponent, RasaIntentClassifier):
         for message in messages:
             text = message.get(TEXT) or ""
             finding = None if text.startswith("/") else inspect(text)
-            if finding and is_graver(finding, _learned(message, finding)):
+            if finding and finding.intent not in message.get(CALM, ()) and is_graver(finding, _learned(message, finding)):
                 _override(message, finding)
         return messages
 

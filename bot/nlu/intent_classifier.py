@@ -15,9 +15,12 @@ from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from bot.nlu.message_model import Example, MessageModel
+from bot.nlu.surroundings import Shares, Surroundings, composed
 from bot.nlu.understanding import Thresholds, understand
 
 ALSO_ASKED = "also_asked"  # parse data: intents of further questions in the same message, in order
+ASKED_BEFORE = "asked_before"  # metadata of a user message: the question that the last answer was given to
+CALM = "calm"  # which of the guard's intents a message is certainly not
 NOTHING_SAID = "nlu_fallback"  # for a message without a letter or digit
 
 
@@ -54,6 +57,7 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
         self._resource = resource
         self._thresholds = Thresholds(**{f.name: config[f.name] for f in fields(Thresholds)})
         self._model = MessageModel(_load_encoder() if config["encoder_weight"] else None, config)
+        self._seed = config["random_state"]
         self._is_fitted = False
 
     @classmethod
@@ -83,7 +87,8 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
 
     def train(self, training_data: TrainingData) -> Resource:
         """Fits on every example that has a text and an intent, and stores the result."""
-        self._model.fit([_example(e) for e in training_data.intent_examples if e.get(INTENT) and e.get(TEXT)])
+        examples = [_example(e) for e in training_data.intent_examples if e.get(INTENT) and e.get(TEXT)]
+        self._model.fit([*examples, *composed(examples, Surroundings.read(), Shares(), self._seed)])
         self._is_fitted = True
         with self._model_storage.write_to(self._resource) as folder:
             self._model.save(folder)
@@ -102,13 +107,15 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
 
     def _read(self, message: Message) -> None:
         text = message.get(TEXT) or ""
-        understood = understand(text, self._model, self._thresholds)
+        before = (message.get("metadata") or {}).get(ASKED_BEFORE, "")
+        understood = understand(text, self._model, self._thresholds, before)
         if not understood.ranking:
             message.set("intent", {"name": NOTHING_SAID, "confidence": 1.0}, add_to_output=True)
             return
         ranking = [{"name": name, "confidence": confidence} for name, confidence in understood.ranking]
         message.set("intent", ranking[0], add_to_output=True)
         message.set("intent_ranking", ranking, add_to_output=True)
+        message.set(CALM, understood.calm)
         if understood.also:
             message.set(ALSO_ASKED, understood.also, add_to_output=True)
         if understood.variant:

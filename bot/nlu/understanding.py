@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bot.nlu.clauses import clauses, sentences
+from bot.nlu.clauses import SHORT, clauses, sentences
 from bot.nlu.message_model import ADVICE, ALARM, Reading
 
 RANKING_LENGTH = 10
@@ -44,6 +44,8 @@ class Thresholds:
         advice_in_sentence: of one sentence.
         advice_if_unclear: of the whole, where nothing else is likelier than ``unclear_below``.
         unclear_below: a confidence.
+        calm_below: the chance of the whole below which even the lexicon's finding is not believed,
+        calm_if_clear: where a question to the articles is at least so clear.
     """
 
     alarm: float = 0.7
@@ -53,6 +55,8 @@ class Thresholds:
     advice_in_sentence: float = 0.9
     advice_if_unclear: float = 0.2
     unclear_below: float = 0.25
+    calm_below: float = 0.02
+    calm_if_clear: float = 0.6
 
 
 @dataclass(frozen=True)
@@ -63,33 +67,51 @@ class Understood:
         ranking: intents and confidences, best first; empty where the message holds no letter or digit.
         also: intents of further questions in the same message, in order.
         variant: which text of the first intent answers, where it has several.
+        calm: ``red_flag`` or ``personal_advice`` where it is as good as certain that the message is none.
     """
 
     ranking: Ranking = field(default_factory=list)
     also: list[str] = field(default_factory=list)
     variant: str | None = None
+    calm: frozenset[str] = frozenset()
 
 
-def understand(text: str, model: Reader, least: Thresholds) -> Understood:
-    """Reads one message of a visitor."""
+def understand(text: str, model: Reader, least: Thresholds, before: str = "") -> Understood:
+    """Reads one message of a visitor.
+
+    Args:
+        text: the message.
+        model: what was learned.
+        least: from which chances a danger is believed.
+        before: the question that the last answer was given to; what is not clear by itself is read behind it.
+    """
     text = spoken(text)
     if not any(c.isalnum() for c in text):
         return Understood()
     asked, told = clauses(text), sentences(text)[:MOST_SENTENCES]
-    texts = list(dict.fromkeys([text, *asked, *told]))
+    together = f"{spoken(before)} {text}" if before else text
+    texts = list(dict.fromkeys([text, *asked, *told, together]))
     readings = dict(zip(texts, model.read(texts)))
-    ranking, also = choose(rank(readings[text]), [rank(readings[clause]) for clause in asked])
+    whole = readings[text] if len(text) <= SHORT or not asked else _averaged(readings[text], readings[asked[-1]])  # a story and the question at its end
+    ranking, also = choose(rank(whole), [rank(readings[clause]) for clause in asked])
+    if before and ranking[0][1] < CLEAR and not also:
+        ranking = rank(_averaged(readings[text], readings[together]))
     said = [readings[piece] for piece in (text, *told)]
     if alarm := _alarm(said, ranking, least, is_short=len(text.split()) <= FEW):
         ranking, also = [(ALARM, alarm)], []
     elif advice := _advice(said, ranking, least):
         ranking, also = [(ADVICE, advice), *(r for r in ranking if r[0] != ADVICE)], []
-    return Understood(ranking, also, _variant(ranking[0][0], said))
+    return Understood(ranking, also, _variant(ranking[0][0], said), _calm(said, ranking, least))
 
 
 def rank(reading: Reading) -> Ranking:
     """Intents by chance, best first."""
     return sorted(reading.intents.items(), key=lambda r: -r[1])[:RANKING_LENGTH]
+
+
+def _averaged(one: Reading, other: Reading) -> Reading:
+    """Two readings of the same question, half and half; alarm and variants are the first one's."""
+    return Reading({i: (c + other.intents.get(i, 0.0)) / 2 for i, c in one.intents.items()}, one.alarm, one.variants)
 
 
 def spoken(text: str) -> str:
@@ -146,6 +168,18 @@ def _advice(readings: list[Reading], ranking: Ranking, least: Thresholds) -> flo
 def _believed(chances: list[float], whole_from: float, part_from: float) -> float:
     whole, *parts = chances
     return max([c for c in parts if c >= part_from] + [whole] * (whole >= whole_from), default=0.0)
+
+
+def _calm(readings: list[Reading], ranking: Ranking, least: Thresholds) -> frozenset[str]:
+    """What a message is certainly not: it is a clear question to the articles, and neither the whole nor a sentence sounds like it."""
+    intent, confidence = ranking[0]
+    if not is_answered(intent) or confidence < least.calm_if_clear:
+        return frozenset()
+    whole = readings[0]
+    parts = readings[1:]
+    no_alarm = whole.alarm < least.calm_below and all(r.alarm < least.alarm for r in parts)
+    no_advice = whole.advice < least.calm_below and all(r.advice < least.advice for r in parts)
+    return frozenset(name for name, is_calm in ((ALARM, no_alarm), (ADVICE, no_advice)) if is_calm)
 
 
 def _variant(intent: str, readings: list[Reading]) -> str | None:

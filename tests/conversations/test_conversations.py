@@ -20,7 +20,6 @@ LEARNED = {"faq", "follow_ups", "smalltalk"}
 ON_THE_EDGE = 6
 DISCLAIMER = re.compile(r"ne remplace pas l'avis d'un médecin")
 DISCLAIMED = {"answer", "advice", "emergency", "fallback", "language"}
-FLAGS = re.IGNORECASE | re.DOTALL
 
 
 def cases() -> list[Any]:
@@ -57,8 +56,7 @@ def test_the_assistant_answers(stack: Stack, fallen: list[str], subject: str, ca
 
 def judge(case: dict[str, Any], asked: Any, reply: Reply) -> str:
     """What is wrong with a reply; empty where nothing is."""
-    lacks = [p for p in case.get("reply", []) if not re.search(p, reply.text, FLAGS)]
-    has = [p for p in case.get("never", []) if re.search(p, reply.text, FLAGS)]
+    lacks, has = reply.lacks(case.get("reply", [])), reply.holds(case.get("never", []))
     kind = case.get("kind", reply.kinds[0] if reply.kinds else None)
     if not lacks and not has and kind in reply.kinds:
         return ""

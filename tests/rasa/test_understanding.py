@@ -1,0 +1,94 @@
+"""What is decided from what was learned: a story and its question, a message that leans on the one before, a danger that is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+pytest.importorskip("sklearn", reason="runs in the environment bot")
+
+from bot.nlu.message_model import Example, Reading
+from bot.nlu.surroundings import Shares, Surroundings, composed
+from bot.nlu.understanding import Thresholds, understand
+
+ALL = Shares(*[100.0] * 6)
+AROUND = Surroundings(["Mon père est couvreur. Il va bien"], ["merci"], ["non, je parle de"], ["une petite question"], ["bonne journée"], ["pour le foie"])
+
+
+class Learned:
+    """A reader that was told what to hear in each text."""
+
+    def __init__(self, heard: Mapping[str, Mapping[str, float]], alarms: Mapping[str, float] | None = None) -> None:
+        self._heard, self._alarms = heard, alarms or {}
+
+    def read(self, texts: list[str]) -> list[Reading]:
+        return [Reading(dict(self._heard.get(t, {"ask_cost": 0.2, "ask_pain": 0.2})), self._alarms.get(t, 0.0), {}) for t in texts]
+
+
+def test_the_question_at_the_end_of_a_story_counts_as_much_as_the_story() -> None:
+    question = "Et le traitement lui-même, il coûte combien en tout ?"
+    story = "Mon mari a travaillé quarante ans sur les toits. " * 5 + question
+    model = Learned({story: {"personal_advice": 0.35, "ask_cost": 0.1}, question: {"ask_cost": 0.45, "personal_advice": 0.05}})
+    assert understand(story, model, Thresholds()).ranking[0][0] == "ask_cost"
+
+
+def test_a_question_of_few_words_after_a_story_is_read_with_the_sentence_it_points_at() -> None:
+    pointed_at = "Un camarade dit que l'abstinence ne change rien au résultat."
+    story = "Je suis sobre depuis quatre ans et j'en suis fier, mes enfants aussi. " * 3 + f"{pointed_at} Qu'en dit votre clinique ?"
+    model = Learned(
+        {
+            story: {"ask_liver_lifestyle": 0.3, "ask_clinic": 0.2},
+            "Qu'en dit votre clinique ?": {"ask_clinic": 0.9},
+            f"{pointed_at} Qu'en dit votre clinique ?": {"ask_liver_lifestyle": 0.5, "ask_clinic": 0.2},
+        }
+    )
+    assert understand(story, model, Thresholds()).ranking[0][0] == "ask_liver_lifestyle"
+
+
+def test_a_message_that_is_not_clear_alone_is_read_behind_the_question_before_it() -> None:
+    before, text = "Quelles cellules utilisez-vous ?", "laquelle est la plus sûre ?"
+    model = Learned({text: {"ask_safety": 0.3, "ask_cell_types": 0.25}, f"{before} {text}": {"ask_cell_types": 0.8, "ask_safety": 0.1}})
+    assert understand(text, model, Thresholds()).ranking[0][0] == "ask_safety"
+    assert understand(text, model, Thresholds(), before).ranking[0][0] == "ask_cell_types"
+
+
+def test_a_clear_message_is_not_read_behind_the_question_before_it() -> None:
+    before, text = "Est-ce que ça fait mal ?", "combien ça coûte ?"
+    model = Learned({text: {"ask_cost": 0.9, "ask_pain": 0.1}, f"{before} {text}": {"ask_pain": 0.9, "ask_cost": 0.1}})
+    assert understand(text, model, Thresholds(), before).ranking[0][0] == "ask_cost"
+
+
+def test_only_a_clear_question_without_a_hint_of_danger_is_calm() -> None:
+    text = "Qu'est-ce qui abîme le foie ?"
+    clear, unclear = {"ask_liver_causes": 0.95, "personal_advice": 0.01}, {"ask_liver_causes": 0.5, "personal_advice": 0.01}
+    assert understand(text, Learned({text: clear}), Thresholds()).calm == {"red_flag", "personal_advice"}
+    assert understand(text, Learned({text: clear}, {text: 0.05}), Thresholds()).calm == {"personal_advice"}
+    assert understand(text, Learned({text: unclear}), Thresholds()).calm == frozenset()
+
+
+def test_one_alarming_sentence_of_a_story_is_enough_not_to_be_calm() -> None:
+    text = "Je me renseigne pour mon oncle. Il vient de tomber et ne parle plus. Combien coûte le traitement ?"
+    sentence = "Il vient de tomber et ne parle plus."
+    model = Learned({text: {"ask_cost": 0.95}}, {sentence: 0.75})
+    assert "red_flag" not in understand(text, model, Thresholds()).calm
+
+
+def test_a_question_is_also_learned_in_what_people_put_around_it() -> None:
+    texts = [e.text for e in composed([Example("Combien ça coûte ?", "ask_cost")], AROUND, ALL, seed=1) if e.intent == "ask_cost"]
+    assert "Mon père est couvreur. Il va bien. Combien ça coûte ?" in texts
+    assert "non, je parle de combien ça coûte ?" in texts
+    assert "Combien ça coûte pour le foie ?" in texts
+    assert any(t.startswith("merci") and t.endswith("Combien ça coûte ?") for t in texts)
+
+
+def test_a_story_makes_nothing_harmless() -> None:
+    found = composed([Example("j'ai mal dans la poitrine", "red_flag", "emergency")], AROUND, ALL, seed=1)
+    assert Example("Mon père est couvreur. Il va bien. j'ai mal dans la poitrine", "red_flag", "emergency") in found
+
+
+def test_the_same_seed_composes_the_same_examples() -> None:
+    examples = [Example(f"question {n} ?", "ask_cost") for n in range(200)]
+    around = Surroundings.read()
+    assert composed(examples, around, Shares(), 42) == composed(examples, around, Shares(), 42)
+    assert composed(examples, around, Shares(), 42) != composed(examples, around, Shares(), 7)
