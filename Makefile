@@ -11,6 +11,7 @@ run: environments train
 test:
 	@$(PYTHON) tools/environments.py bot desk --test
 	@$(PYTHON) tools/browser.py
+	@$(PYTHON) tools/postgresql.py
 	@$(BOT) -m bot.train
 	@$(DESK) tools/run_tests.py
 
@@ -24,8 +25,8 @@ lint:
 	@$(DESK) -m mypy
 
 staff: environments
-	@test -n "$(NAME)" || { echo "usage: make staff NAME=your-name"; exit 2; }
-	@$(DESK) -m desk staff add "$(NAME)"
+	@test -n "$(NAME)" || { echo "usage: make staff NAME=your-name [ROLE=agent|lead|privacy_officer|admin]"; exit 2; }
+	@$(DESK) -m desk staff add "$(NAME)" $(if $(ROLE),--role $(ROLE))
 
 content: environments
 	@$(DESK) -m desk content
@@ -35,8 +36,12 @@ lock: environments
 	@test -n "$$WHY" || { echo 'usage: make lock WHY="what changed and why" [DOES="demander à un médecin|appeler|demander un rendez-vous|rien"]'; exit 2; }
 	@$(DESK) -m tools.review_lock --update "$$WHY" $${DOES:+--does "$$DOES"}
 
+# PEERS: options of tools.bench, such as --examples all. It takes long, as Rasa's default pipeline learns slowly; npm is needed for node-nlp.
 bench: environments
+	@$(PYTHON) tools/postgresql.py
 	@$(DESK) -m tools.bench_guard
+	@$(DESK) -m tools.bench_desk
+	@nice $(DESK) -m tools.bench $(PEERS)
 
 card: environments train
 	@$(BOT) -W ignore -m tools.guard_report
