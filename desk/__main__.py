@@ -1,9 +1,8 @@
-"""``python -m desk run | serve | migrate | content | staff add NAME``."""
+"""``python -m desk run | serve | migrate | content | staff … | keys … | audit verify | retention | backup | backups``."""
 
 from __future__ import annotations
 
 import argparse
-import getpass
 import sys
 from pathlib import Path
 
@@ -20,11 +19,10 @@ def main(argv: list[str] | None = None) -> int:
     commands.add_parser("serve", help="serve the desk alone")
     commands.add_parser("migrate", help="bring the database to the present schema")
     content = commands.add_parser("content", help="write one page with every answer, its facts and review state")
+    content.add_argument("part", nargs="?", choices=["page", "reviews"], default="page", help="reviews: bring what clinicians signed in the desk to data/")
     content.add_argument("--out", type=Path, default=ROOT / "var/content")
-    staff = commands.add_parser("staff", help="staff accounts").add_subparsers(dest="staff_command", required=True)
-    add = staff.add_parser("add", help="add an account; the password is asked, or read from standard input")
-    add.add_argument("name")
-    add.add_argument("--role", default="agent", choices=["agent", "lead", "privacy_officer", "admin"])
+    content.add_argument("--apply", action="store_true", help="with reviews: write the files; without it only the changes are shown")
+    _add_upkeep(commands)
     args = parser.parse_args(argv)
     try:
         settings = load_settings()
@@ -40,8 +38,41 @@ def main(argv: list[str] | None = None) -> int:
     if args.command == "migrate":
         return _migrate(settings)
     if args.command == "content":
+        if args.part == "reviews":
+            from desk.content.command import bring_reviews
+
+            return bring_reviews(settings, ROOT, is_applied=args.apply)
         return _write_content(args.out)
-    return _add_staff(settings, args.name, args.role)
+    from desk import commands as upkeep
+
+    return int(getattr(upkeep, args.function)(settings, args))
+
+
+def _add_upkeep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Staff accounts, keys, audit trail, retention and backups; ``function`` names the one of ``desk.commands`` that does it."""
+    staff = commands.add_parser("staff", help="staff accounts").add_subparsers(required=True)
+    add = staff.add_parser("add", help="add an account; the password is asked, or read from standard input")
+    add.add_argument("name")
+    add.add_argument("--role", choices=["agent", "lead", "privacy_officer", "admin"], help="without it: lead for the very first account, agent for the others")
+    add.set_defaults(function="add_staff")
+    for name, function, what in (
+        ("reset-second-factor", "reset_second_factor", "take an account's second factor away; it is set up anew at the next sign-in"),
+        ("reset-password", "reset_password", "give an account a new initial password"),
+    ):
+        reset = staff.add_parser(name, help=what)
+        reset.add_argument("name")
+        reset.set_defaults(function=function)
+    keys = commands.add_parser("keys", help="keys of the encrypted fields").add_subparsers(required=True)
+    keys.add_parser("rotate", help="add a key and encrypt everything with it; interrupted, run it again").set_defaults(function="rotate_keys")
+    keys.add_parser("encrypt", help="encrypt everything with the newest key").set_defaults(function="encrypt_anew")
+    keys.add_parser("drop-old", help="remove the keys that nothing is encrypted with any more").set_defaults(function="drop_old_keys")
+    trail = commands.add_parser("audit", help="the audit trail").add_subparsers(required=True)
+    trail.add_parser("verify", help="check the chain; exit code 1 at the first broken entry").set_defaults(function="verify_audit")
+    ageing = commands.add_parser("retention", help="say what the running desk would erase now, and erase nothing")
+    ageing.add_argument("--dry-run", action="store_true", required=True, help="the only way: what is over is erased by the running desk")
+    ageing.set_defaults(function="show_retention")
+    commands.add_parser("backup", help="copy the database into data/backups, without its keys").set_defaults(function="make_backup")
+    commands.add_parser("backups", help="list the copies and when each is deleted").set_defaults(function="list_backups")
 
 
 def _serve(settings: Settings) -> int:
@@ -62,11 +93,14 @@ def _serve(settings: Settings) -> int:
 
 
 def _migrate(settings: Settings) -> int:
-    from desk.db import connect
+    from desk.db import Database, connect
     from desk.migrate import migrate
+    from desk.staff import canned
 
     engine = connect(str(settings.database_url), settings.cipher)
     migrate(engine)
+    with Database(engine).transaction() as session:
+        canned.seed(session)
     engine.dispose()
     return 0
 
@@ -77,31 +111,6 @@ def _write_content(folder: Path) -> int:
 
     for path in write(folder, Content()):
         print(path)
-    return 0
-
-
-def _add_staff(settings: Settings, name: str, role: str) -> int:
-    from desk.db import Database, connect
-    from desk.migrate import migrate
-    from desk.models import Role
-    from desk.staff.accounts import AccountError, add_staff
-
-    if sys.stdin.isatty():
-        password = getpass.getpass("Mot de passe (12 caractères au moins) : ")
-        if password != getpass.getpass("Encore une fois : "):
-            print("Les deux mots de passe diffèrent.", file=sys.stderr)
-            return 1
-    else:
-        password = sys.stdin.readline().rstrip("\n")
-    engine = connect(str(settings.database_url), settings.cipher)
-    migrate(engine)
-    try:
-        with Database(engine).transaction() as session:
-            add_staff(session, name, password, Role(role))
-    except AccountError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(f"Compte créé : {name} ({role}). Connexion : {settings.public_url}/desk/")
     return 0
 
 

@@ -19,15 +19,21 @@ from starlette.templating import Jinja2Templates
 from bot.answers import Content
 from bot.guard.door import inspect
 from desk import problems, retention
+from desk.appointments import visitor_pages
 from desk.chat import api as chat_api
 from desk.chat.limits import RateLimits
 from desk.chat.rasa import Assistant
 from desk.chat.turns import Turns
 from desk.db import Database, connect
 from desk.health import Health
+from desk.hours import load_calendar
+from desk.insight import metrics, not_understood
+from desk.outbox.worker import worker_of
 from desk.settings import Settings
 from desk.staff.routes import staff_routes
 from desk.tickets import api as tickets_api
+from desk.tickets import rounds
+from desk.tickets.events import EventBus
 
 HERE = Path(__file__).resolve().parent
 DEMO_HEADERS = {
@@ -48,15 +54,27 @@ def create_app(settings: Settings) -> Starlette:
     content = Content()
     database = Database(connect(settings.database_url, settings.cipher))
     assistant = Assistant(settings.rasa_url, settings.secret, settings.turn_timeout)
-    turns = Turns(database, assistant, content)
+    events = EventBus()
+    counted = metrics.Metrics()
+    turns = Turns(database, assistant, content, lambda session: load_calendar(session, settings), settings=settings, events=events, metrics=counted)
     health = Health(database, assistant, settings.actions_url)
+    worker = worker_of(database, settings)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         inspect("bonjour")  # compiles the lexicon now, not on the first visitor whom Rasa fails
         eraser = asyncio.create_task(retention.keep_erasing(database, turns, settings))
-        yield
+        rounds_made = asyncio.create_task(rounds.keep_going(database, settings, events))
+        sender = asyncio.create_task(worker.run())
+        preparing = asyncio.create_task(not_understood.prepare(settings))
+        with metrics.served(counted, database, settings.metrics_port, lambda: events.listeners):
+            yield
+        preparing.cancel()
         eraser.cancel()
+        rounds_made.cancel()
+        events.close()
+        sender.cancel()
+        await asyncio.gather(sender, return_exceptions=True)  # it gives up its connections before the database closes
         await assistant.close()
         await health.close()
         database.engine.dispose()
@@ -66,6 +84,7 @@ def create_app(settings: Settings) -> Starlette:
             Route("/", demo_page),
             *chat_api.routes,
             *tickets_api.routes,
+            *visitor_pages.routes,
             *staff_routes(),
             Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
         ],
@@ -81,6 +100,7 @@ def create_app(settings: Settings) -> Starlette:
     app.state.secret = settings.secret
     app.state.content = content
     app.state.database = database
+    app.state.events = events
     app.state.turns = turns
     app.state.limits = RateLimits(settings.rate_limits == "on")
     app.state.health = health

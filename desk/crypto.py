@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,8 +78,61 @@ class Keys:
 def with_new_key(text: str) -> str:
     """The text of the keys with one more encryption key, which from now on encrypts."""
     taken = Keys.parse(text).encryption
-    number = next(n for n in range(1, 10_000) if f"k{n}" not in taken)
+    number = 1 + max((int(name[1:]) for name in taken if re.fullmatch(r"k[0-9]+", name)), default=0)  # no name twice: a backup may hold values of a dropped key
     return f"{text.rstrip()}\nk{number}:{_random_key()}\n"
+
+
+def without_old_keys(text: str) -> str:
+    """The text of the keys with the newest encryption key alone."""
+    newest = list(Keys.parse(text).encryption)[-1]
+    kept = [part for part in re.split(r"[\s,]+", text.strip()) if part.partition(":")[0] in ("index", newest)]
+    return "\n".join(kept) + "\n"
+
+
+def write_keys(path: Path, text: str) -> None:
+    """Puts a new text of keys in place of the kept one, wholly or not at all; on the disk before this returns.
+
+    Raises:
+        BadKeys: the text is none; the file stays as it was.
+    """
+    Keys.parse(text)
+    new = path.with_name(path.name + ".new")
+    with os.fdopen(os.open(new, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)  # the new name of the file too
+    os.close(folder)
+
+
+class KeyFile:
+    """Tells a running desk that its file of keys has changed, so that a rotation needs no restart."""
+
+    def __init__(self, path: Path) -> None:
+        """Takes the file, which is there."""
+        self._path = path
+        self._seen = self._stamp()
+
+    def news(self) -> Keys | None:
+        """The keys, if the file is another one than last time; None otherwise, and while it cannot be read."""
+        stamp = self._stamp()
+        if stamp is None or stamp == self._seen:
+            return None
+        try:
+            keys = Keys.parse(self._path.read_text())
+        except (OSError, BadKeys):
+            return None
+        self._seen = stamp
+        return keys
+
+    def _stamp(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns
 
 
 def kept_keys(path: Path) -> str:
@@ -94,16 +147,25 @@ def kept_keys(path: Path) -> str:
 class Cipher:
     """Encrypts, decrypts and indexes with one installation's keys."""
 
-    def __init__(self, keys: Keys) -> None:
-        """Takes the keys; the last encryption key is the one that writes."""
-        self._readers = {name: AESGCM(key) for name, key in keys.encryption.items()}
-        self._writer = list(keys.encryption)[-1]
-        self._index = keys.index
+    def __init__(self, keys: Keys, news: Callable[[], Keys | None] = lambda: None) -> None:
+        """Takes the keys; the last encryption key is the one that writes.
+
+        Args:
+            keys: to begin with.
+            news: other keys to go on with, if there are any; asked before each encryption, and when a value names an unknown key.
+        """
+        self._news = news
+        self._use(keys)
+
+    def _use(self, keys: Keys) -> None:
+        # In one assignment: other threads encrypt meanwhile.
+        self._now = list(keys.encryption)[-1], {name: AESGCM(key) for name, key in keys.encryption.items()}, keys.index
 
     @property
     def current_key(self) -> str:
         """Id of the key that encrypts."""
-        return self._writer
+        self._refresh()
+        return self._now[0]
 
     def encrypt(self, text: str, purpose: str) -> str:
         """Encrypts a text for one column.
@@ -112,9 +174,11 @@ class Cipher:
             text: any length.
             purpose: table and column; bound to the value, so that it cannot be moved into another one.
         """
+        self._refresh()
+        writer, readers, _ = self._now
         nonce = os.urandom(NONCE_BYTES)
-        sealed = self._readers[self._writer].encrypt(nonce, text.encode(), purpose.encode())
-        return f"{VERSION}.{self._writer}.{base64.urlsafe_b64encode(nonce + sealed).decode().rstrip('=')}"
+        sealed = readers[writer].encrypt(nonce, text.encode(), purpose.encode())
+        return f"{VERSION}.{writer}.{base64.urlsafe_b64encode(nonce + sealed).decode().rstrip('=')}"
 
     def decrypt(self, stored: str, purpose: str) -> str:
         """Reads what ``encrypt`` made.
@@ -124,7 +188,9 @@ class Cipher:
         """
         version, _, rest = stored.partition(".")
         key_id, _, value = rest.partition(".")
-        reader = self._readers.get(key_id)
+        if key_id not in self._now[1]:
+            self._refresh()
+        reader = self._now[1].get(key_id)
         if version != VERSION or reader is None:
             raise CryptoError(f"no key {key_id!r} for {purpose}")
         try:
@@ -133,9 +199,14 @@ class Cipher:
         except (InvalidTag, ValueError):
             raise CryptoError(f"a value of {purpose} was changed") from None
 
+    def _refresh(self) -> None:
+        keys = self._news()
+        if keys:
+            self._use(keys)
+
     def digest(self, text: str, purpose: str) -> str:
         """Blind index of a normalised text, 64 hexadecimal digits."""
-        return hmac.new(self._index, f"{purpose}\x1f{text}".encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self._now[2], f"{purpose}\x1f{text}".encode(), hashlib.sha256).hexdigest()
 
 
 def key_of(stored: str) -> str:

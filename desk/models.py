@@ -136,6 +136,8 @@ class Staff(Base):
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     email: Mapped[str | None] = mapped_column(String(254))  # where « a request has arrived » goes; none is sent without it
+    # Until when the password that somebody else made for this person opens a session; None once they chose their own.
+    initial_password_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     # The second factor (RFC 6238): its secret, when it was first proved, and the last time step that was used, so that no code works twice.
     totp_secret: Mapped[str | None] = mapped_column(Encrypted("staff.totp_secret"))
     totp_confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -181,7 +183,7 @@ class SignIn(Base):
     at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"))
     network: Mapped[str] = mapped_column(String(50))  # the address, its last part cut off
-    outcome: Mapped[str] = mapped_column(String(20))  # ok, password, second_factor, locked, inactive
+    outcome: Mapped[str] = mapped_column(String(20))  # desk.staff.sign_ins.Outcome
 
 
 class Ticket(Base):
@@ -266,6 +268,7 @@ class Answer(Base):
     at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     undone_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     notification_id: Mapped[int | None] = mapped_column(ForeignKey("outbox.id", ondelete="SET NULL"))
+    shown_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when it was put into the visitor's conversation
 
 
 class CannedReply(Base):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,10 +13,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from desk.crypto import BadKeys, Cipher, Keys, kept_keys
+from desk.crypto import BadKeys, Cipher, KeyFile, Keys, kept_keys
 
 ROOT = Path(__file__).resolve().parent.parent
 Port = Annotated[int, Field(ge=1, le=65535)]
+WEBHOOK_SECRET = re.compile(r"whsec_([A-Za-z0-9+/]{4}){8,21}([A-Za-z0-9+/]{2}(==)?|[A-Za-z0-9+/]{3}=?)?")  # Standard Webhooks: 24 to 64 bytes
 
 
 class SettingsError(Exception):
@@ -102,8 +104,12 @@ class Settings(BaseSettings):
                 Keys.parse(self.keys)
             except BadKeys as error:
                 raise ValueError(f"PASSERELLE_KEYS: {error}") from None
-        if bool(self.webhook_url) != bool(self.webhook_secrets):
+        if bool(self.webhook_url) != bool(self.webhook_secrets.strip()):
             raise ValueError("PASSERELLE_WEBHOOK_URL and PASSERELLE_WEBHOOK_SECRETS are set together or not at all")
+        if self.webhook_url and not self.webhook_url.startswith("https://"):
+            raise ValueError("PASSERELLE_WEBHOOK_URL must start with https://")
+        if not all(WEBHOOK_SECRET.fullmatch(secret) for secret in self.webhook_secrets.split()):
+            raise ValueError("PASSERELLE_WEBHOOK_SECRETS: each is whsec_ and 24 to 64 bytes in base64, separated by spaces")
         if self.oidc_issuer and not (self.oidc_client_id and self.oidc_client_secret):
             raise ValueError("PASSERELLE_OIDC_ISSUER needs PASSERELLE_OIDC_CLIENT_ID and PASSERELLE_OIDC_CLIENT_SECRET")
         self.public_url = self.public_url or f"http://127.0.0.1:{self.port}"
@@ -111,8 +117,13 @@ class Settings(BaseSettings):
 
     @cached_property
     def cipher(self) -> Cipher:
-        """What encrypts the database's fields; the keys are made in ``data/keys`` the first time."""
-        return Cipher(Keys.parse(self.keys or kept_keys(self.data / "keys")))
+        """What encrypts the database's fields; the keys are made in ``data/keys`` the first time, and followed when that file changes."""
+        if self.keys:
+            return Cipher(Keys.parse(self.keys))
+        path = self.data / "keys"
+        kept_keys(path)
+        file = KeyFile(path)  # before it is read: a change from now on is news
+        return Cipher(Keys.parse(kept_keys(path)), file.news)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -149,6 +160,7 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else ""
-        shown = f"{name if name.isupper() else 'PASSERELLE_' + name.upper()}={first['input']!r}: " if name else ""
+        is_secret = name in Settings.model_fields and not Settings.model_fields[name].repr
+        shown = f"{name if name.isupper() else 'PASSERELLE_' + name.upper()}={'…' if is_secret else repr(first['input'])}: " if name else ""
         message = first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"{shown}{message}.") from None

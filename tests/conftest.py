@@ -29,13 +29,19 @@ def desk(tmp_path: Path) -> Iterator[object]:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[object]:
-    """A migrated desk database in a real SQLite file."""
+def database_url(tmp_path: Path) -> str:
+    """The address of this test's own migrated database."""
+    from tests.databases import new_database_url
+
+    return new_database_url(tmp_path)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[object]:
+    """A migrated desk database: a real SQLite file, or one on a real PostgreSQL."""
     from desk.db import Database, connect
-    from desk.migrate import migrate
     from tests.databases import CIPHER
 
-    engine = connect(f"sqlite:///{tmp_path / 'desk.db'}", CIPHER)
-    migrate(engine)
+    engine = connect(database_url, CIPHER)
     yield Database(engine)
     engine.dispose()

@@ -12,9 +12,9 @@ from starlette.testclient import TestClient
 from desk.app import create_app
 from desk.chat.turns import Turns
 from desk.db import Base, Database, connect
-from desk.migrate import migrate
 from desk.models import Conversation, Ticket
 from desk.settings import load_settings
+from tests.databases import new_database_url
 from tests.stack_client import Visitor, free_ports
 
 SECRET = "a secret of twenty characters and more"
@@ -26,10 +26,9 @@ class Desk:
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder = folder
-        self._settings = load_settings(data=folder, secret=SECRET, rate_limits="off", **{"port": free_ports(3), **settings})
-        engine = connect(str(self._settings.database_url), self._settings.cipher)
-        migrate(engine)
-        self.database = Database(engine)
+        values = {"port": free_ports(3), "database_url": new_database_url(folder)} | settings
+        self._settings = load_settings(data=folder, secret=SECRET, rate_limits="off", **values)
+        self.database = Database(connect(str(self._settings.database_url), self._settings.cipher))
         self._start()
 
     def _start(self) -> None:

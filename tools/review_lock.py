@@ -8,11 +8,10 @@ might do after reading it. A clinician's signature belongs to one hash: it is go
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -25,79 +24,15 @@ sys.path.insert(0, str(ROOT))
 
 from bot.answers import Content  # noqa: E402
 from bot.guard.claims import refused  # noqa: E402
+from desk.content.texts import READ, UNREAD, Key, Text, fingerprint, texts  # noqa: E402, F401
 
 FOLDER = ROOT / "data/review"
 GRID = ROOT / "docs/review_grid.md"
-UNREAD = "non relu"
-READ = "relu"
 # What somebody may do after reading. Waiting and stopping a treatment are not among them: such a text is not locked.
 DOES = ("demander à un médecin", "appeler", "demander un rendez-vous", "rien")
-_DOCTOR = re.compile(r"\b(?:médecin|spécialiste|cardiologue|cancérologue|pédiatre|sage-femme|pharmacien)", re.IGNORECASE)
 _LOCK_HEAD = """# Empreintes des textes lus par les visiteurs. Écrit par `make lock WHY="…"` : ne se modifie pas à la main.
 # Ce qui compte dans une empreinte : le texte, les boutons, le libellé de la question. Raisons et signatures : reviews.yml.
 """
-Key = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Text:
-    """One text of a visitor.
-
-    Attributes:
-        response: its response's name, or « mention » and « numéros » for what other texts are finished with.
-        variation: when it is said; « défaut » without a condition.
-        sha256: the first sixteen digits, of text, buttons and label.
-        does: what a worried visitor might do after reading, as far as a program can tell.
-        review: what the metadata say of its review; None for what has none of its own.
-        text: what is read.
-    """
-
-    response: str
-    variation: str
-    sha256: str
-    does: str
-    review: str | None
-    text: str
-
-    @property
-    def key(self) -> Key:
-        """What names it."""
-        return self.response, self.variation
-
-
-def texts(content: Content) -> list[Text]:
-    """Everything to be locked, sorted."""
-    found: dict[Key, Text] = {}
-    for name, variations in content.responses.items():
-        for variation in variations:
-            when = " + ".join(f"{c['name']}={c['value']}" for c in variation.get("condition", [])) or "défaut"
-            while (name, when) in found:
-                when += " bis"
-            metadata = variation["metadata"]
-            buttons = [b["title"] for b in variation.get("buttons", [])]
-            parts = [variation["text"], *buttons, metadata.get("question", "")]
-            does = likely(str(metadata["kind"]), variation["text"], [b["payload"] for b in variation.get("buttons", [])])
-            found[name, when] = Text(name, when, fingerprint(parts), does, metadata.get("review", UNREAD), variation["text"])
-    for kind, lines in (("mention", content.disclaimers), ("numéros", content.number_lines)):
-        for name, line in lines.items():
-            found[kind, name] = Text(kind, name, fingerprint([line]), "demander à un médecin" if kind == "mention" else "appeler", None, line)
-    return [found[key] for key in sorted(found)]
-
-
-def fingerprint(parts: Iterable[str]) -> str:
-    """Sixteen digits that change with any letter; blanks at the ends do not count."""
-    return hashlib.sha256("\0".join(part.strip() for part in parts).encode()).hexdigest()[:16]
-
-
-def likely(kind: str, text: str, payloads: list[str]) -> str:
-    """A proposal for the hazard log; a person may say otherwise (``--does``)."""
-    if kind == "emergency" or (kind == "notice" and "{ecoute}" in text):
-        return "appeler"
-    if kind in ("answer", "advice") or _DOCTOR.search(text):
-        return "demander à un médecin"
-    return "demander un rendez-vous" if kind in ("booking", "human") or {"/book", "/leave_request"} & set(payloads) else "rien"
-
-
 @dataclass
 class Review:
     """The two files of ``data/review``."""

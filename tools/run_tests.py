@@ -26,6 +26,7 @@ def main() -> int:
         step("format", [DESK, "-m", "ruff", "format", "--check", "."]),
         step("types", [DESK, "-m", "mypy"]),
         step("fast tests", [DESK, "-m", "pytest", "tests/bot", "tests/guard", "tests/content", "tests/desk", "tests/understanding/test_apart.py"]),
+        step("desk on PostgreSQL", [DESK, "-m", "pytest", "tests/desk"], {"PASSERELLE_TEST_DATABASE": "postgresql"}),
         step("shared code on Rasa's Python", [BOT, "-m", "pytest", "-p", "no:cacheprovider", "tests/bot", "tests/guard"]),
         step("understanding", [BOT, "-W", "ignore", "-m", "pytest", "-p", "no:cacheprovider", "tests/rasa"], QUIET),
         step(

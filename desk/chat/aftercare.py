@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy.orm import Session
 
 from bot.answers import Content, Message
 from desk import audit
-from desk.chat import conduct, crisis
+from desk.chat import conduct, crisis, hours_notice
 from desk.chat import conversations as chat
 from desk.chat.answering import Outcome
 from desk.chat.exit_check import ExitCheck
 from desk.chat.prompts import with_resume
 from desk.chat.short_form import ShortForm
 from desk.db import now
-from desk.models import ChatMessage, Conversation
+from desk.hours import Calendar
+from desk.insight import counting
+from desk.insight.metrics import Metrics
+from desk.models import ChatMessage, Conversation, Ticket
+from desk.outbox.mail import forget_files, sink_of
+from desk.settings import Settings
 from desk.tickets import service as tickets
 
 RECEIVED = "utter_booking_received"
@@ -34,10 +39,20 @@ _UNTRUE_ONCE_RECEIVED = (
 class Aftercare:
     """Finishes and stores the replies of a turn."""
 
-    def __init__(self, content: Content, exit_check: ExitCheck) -> None:
-        """Takes the content and the last door."""
+    def __init__(
+        self,
+        content: Content,
+        exit_check: ExitCheck,
+        calendar: Callable[[Session], Calendar | None],
+        settings: Settings | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        """Takes the content, the last door, how the opening hours are read, what a request needs of the settings, and who counts."""
         self._content = content
         self._exit_check = exit_check
+        self._calendar = calendar
+        self._settings = settings
+        self._metrics = metrics or Metrics()
 
     def store(self, session: Session, conversation_id: str, seq: int, outcome: Outcome) -> list[ChatMessage]:
         """Stores what a visitor reads, and with it what the turn changes: a request, the form, alarms, conduct.
@@ -67,12 +82,17 @@ class Aftercare:
         waits = form.waiting if form else chat.form_waits(session, conversation_id)
         if waits and not crisis.is_fresh(conversation, now()):
             replies = with_resume(replies)
-        stored = chat.add_replies(session, conversation_id, [self._exit_check(r) for r in replies], seq)
+        leaving = [self._exit_check(r) for r in replies]
+        if hours_notice.is_due(leaving) and not crisis.is_fresh(conversation, now()):
+            leaving = hours_notice.with_hours(leaving, self._calendar(session), now())
+        stored = chat.add_replies(session, conversation_id, leaving, seq)
         conversation.short_form = form.as_row() if form else None
         if chat.has_ended(replies):
             chat.redact_form(session, conversation_id)
         if outcome.scrub or chat.has_ended(replies):
             conversation.scrub_due = True
+        self._metrics.said(leaving)
+        counting.count(session, leaving, now())  # last: its rows stay locked until the end
         return stored
 
     def failed(self, outcome: Outcome) -> Outcome:
@@ -82,7 +102,7 @@ class Aftercare:
         return Outcome([self._content.message("utter_booking_failed")], kept)
 
     def _stored(self, session: Session, conversation_id: str, form: ShortForm) -> str:
-        ticket, _ = tickets.open_ticket(session, form.request(conversation_id, self._content), form.key)
+        ticket, _ = tickets.open_ticket(session, form.request(conversation_id, self._content), form.key, self._settings)
         return ticket.reference
 
     def _resolved(self, session: Session, conversation_id: str, replies: Sequence[Message]) -> list[Message]:
@@ -92,10 +112,15 @@ class Aftercare:
             return list(replies)
         if any(r.response in chat.FORM_GIVEN_UP for r in replies):
             for ticket in untold:
-                tickets.erase(session, ticket, audit.VISITOR)
+                self._erase(session, ticket)
             return list(replies)
         still_true = [r for r in replies if r.response not in _UNTRUE_ONCE_RECEIVED and not chat.is_question(r.response)]
         return [*still_true, *(self._received(ticket.reference) for ticket in untold)]
+
+    def _erase(self, session: Session, ticket: Ticket) -> None:
+        erased = tickets.erase(session, ticket, audit.VISITOR)
+        if self._settings:  # what the team was told: a reference and a link, so it matters little if this transaction fails yet
+            forget_files(sink_of(self._settings), erased.message_ids)
 
     def _received(self, reference: str) -> Message:
         return self._content.message(RECEIVED, {"reference": reference})

@@ -18,6 +18,7 @@ from desk.models import Conversation
 
 logger = logging.getLogger(__name__)
 URGENT_SECONDS = 3.0  # how long an emergency waits for Rasa before the desk answers it itself
+ELLIPTICAL = 12  # words up to which a message may lean on the question before it
 SILENT = "utter_unavailable"  # what an action of Rasa's says of itself when it fails
 
 
@@ -105,7 +106,8 @@ class Answering:
         seconds = URGENT_SECONDS if finding and finding.intent == "red_flag" else None
         if conversation.scrub_due:
             await self.scrub(conversation.id, seconds)
-        replies = await self._assistant.say(conversation.id, text=None if payload else text, payload=payload, seconds=seconds)
+        before = await self._database.run(chat.asked_before, conversation.id) if not payload and len(text.split()) <= ELLIPTICAL else None
+        replies = await self._assistant.say(conversation.id, text=None if payload else text, payload=payload, seconds=seconds, asked_before=before)
         if any(r.response == SILENT for r in replies):
             raise AssistantError("an action failed")
         return replies

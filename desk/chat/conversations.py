@@ -7,13 +7,15 @@ import hmac
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any, cast
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
 from bot.answers import Message
 from desk.db import now
 from desk.models import ChatMessage, Conversation, Ticket, TicketState
+from desk.privacy.erased import Erased
 from desk.tickets import service as tickets
 
 QUESTION = "utter_ask_booking_"  # how the responses that ask something in the form begin, Rasa's and the desk's alike
@@ -195,6 +197,19 @@ def last_response(session: Session, conversation_id: str, unless: Sequence[str] 
     ).first()
 
 
+def asked_before(session: Session, conversation_id: str) -> str | None:
+    """The question that the assistant's last answer was given to; None where it answered none yet, or where it was blanked."""
+    answered = (
+        select(ChatMessage.reply_to)
+        .where(ChatMessage.conversation_id == conversation_id, ChatMessage.sender == "bot", ChatMessage.kind == "answer")
+        .order_by(ChatMessage.seq.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    text = session.scalars(select(ChatMessage.text).where(ChatMessage.conversation_id == conversation_id, ChatMessage.seq == answered)).first()
+    return None if text in (None, REDACTED) else text
+
+
 def untold_requests(session: Session, conversation_id: str, telling: Sequence[str]) -> list[Ticket]:
     """Open requests of the conversation whose reference the visitor was never told: their answer was lost on the way.
 
@@ -227,18 +242,22 @@ def find(session: Session, conversation_id: str) -> Conversation | None:
     return session.get(Conversation, conversation_id)
 
 
-def forget_conversation(session: Session, conversation_id: str) -> None:
+def forget_conversation(session: Session, conversation_id: str) -> Erased:
     """Erases a conversation with its messages; its requests stay, without it."""
+    erased = Erased()
     session.execute(update(Ticket).where(Ticket.conversation_id == conversation_id).values(conversation_id=None))
-    session.execute(delete(ChatMessage).where(ChatMessage.conversation_id == conversation_id))
-    session.execute(delete(Conversation).where(Conversation.id == conversation_id))
+    for table, of_it in ((ChatMessage, ChatMessage.conversation_id), (Conversation, Conversation.id)):
+        gone = session.execute(delete(table).where(of_it == conversation_id))
+        erased.add(table.__tablename__, cast(CursorResult[Any], gone).rowcount)
+    return erased
 
 
-def erase_conversation(session: Session, conversation_id: str, actor: str) -> None:
-    """Erases a conversation with its messages; an open request of it loses its personal fields."""
-    tickets.erase_of_conversation(session, conversation_id, actor)
+def erase_conversation(session: Session, conversation_id: str, actor: str) -> Erased:
+    """Erases a conversation with its messages and its requests."""
+    erased = tickets.erase_of_conversation(session, conversation_id, actor)
     session.flush()
-    forget_conversation(session, conversation_id)
+    erased.join(forget_conversation(session, conversation_id))
+    return erased
 
 
 def idle_since(session: Session, instant: datetime) -> Sequence[str]:

@@ -27,7 +27,9 @@ class Assistant:
             transport=transport,
         )
 
-    async def say(self, conversation_id: str, text: str | None = None, payload: str | None = None, seconds: float | None = None) -> list[Message]:
+    async def say(
+        self, conversation_id: str, text: str | None = None, payload: str | None = None, seconds: float | None = None, asked_before: str | None = None
+    ) -> list[Message]:
         """Passes one message on.
 
         Args:
@@ -35,11 +37,12 @@ class Assistant:
             text: a visitor's own words, or
             payload: that of a button which the desk has offered.
             seconds: how long this one may take, if less than usual.
+            asked_before: the question that the last answer was given to, which a short message may refer to.
 
         Raises:
             AssistantError: whatever went wrong; an empty answer is wrong too, because Rasa fails in silence.
         """
-        body = {"payload": payload} if payload is not None else {"text": text}
+        body = {"payload": payload} if payload is not None else {"text": text, "asked_before": asked_before}
         answer = await self._request("POST", f"/conversations/{conversation_id}/messages", seconds, json=body)
         try:
             replies = [

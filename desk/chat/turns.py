@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from anyio import to_thread
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from bot.answers import Content, Message
-from desk import audit
 from desk.chat import conversations as chat
 from desk.chat.aftercare import Aftercare
 from desk.chat.answering import Answering, Outcome
@@ -23,7 +24,15 @@ from desk.chat.exit_check import ExitCheck
 from desk.chat.rasa import Assistant, AssistantError
 from desk.chat.short_form import ShortForm
 from desk.db import Database, now
+from desk.hours import Calendar
+from desk.insight import not_understood
+from desk.insight.metrics import Metrics
 from desk.models import ChatMessage, Conversation
+from desk.outbox.mail import forget_files, sink_of
+from desk.privacy import erasure
+from desk.privacy.erased import Erased
+from desk.settings import Settings
+from desk.tickets.events import EventBus
 from desk.tickets.service import TicketError
 
 logger = logging.getLogger(__name__)
@@ -59,14 +68,32 @@ class Said:
 class Turns:
     """Takes turns, one at a time for each conversation."""
 
-    def __init__(self, database: Database, assistant: Assistant, content: Content) -> None:
-        """Takes the desk's database, the assistant, and the content for what the desk says itself."""
+    def __init__(
+        self,
+        database: Database,
+        assistant: Assistant,
+        content: Content,
+        calendar: Callable[[Session], Calendar | None] = lambda session: None,
+        *,
+        settings: Settings | None = None,
+        events: EventBus | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        """Takes the desk's database, the assistant, the content for what the desk says itself, and how its opening hours are read.
+
+        ``settings`` and ``events`` are for requests that come by the desk's own form: their deadlines, and who is told. ``settings`` also say
+        whether questions without an answer are kept; ``metrics`` counts and times the turns.
+        """
         self._database = database
         self._assistant = assistant
         self._content = content
         self.exit_check = ExitCheck(content)
         self._answering = Answering(database, assistant, content)
-        self._aftercare = Aftercare(content, self.exit_check)
+        self._metrics = metrics or Metrics()
+        self._settings = settings
+        self._keeps_questions = settings is not None and settings.keep_not_understood == "on"
+        self._aftercare = Aftercare(content, self.exit_check, calendar, settings, self._metrics)
+        self._events = events or EventBus()
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def take(self, conversation_id: str, said: Said) -> list[ChatMessage]:
@@ -90,16 +117,36 @@ class Turns:
                     raise ReplayConflict(said.client_id)
                 replies = await self._database.run(chat.replies_to, conversation_id, known.seq)
                 return replies or await self._database.run(chat.add_replies, conversation_id, [self.exit_check.safe()], known.seq)
-            return await self._new_turn(conversation, said)
+            began = time.perf_counter()
+            replies = await self._new_turn(conversation, said)
+            self._metrics.took(time.perf_counter() - began)
+            return replies
 
     async def erase(self, conversation_id: str) -> None:
-        """Erases a conversation everywhere: Rasa's tracker, messages, the personal fields of its requests.
+        """Erases a conversation everywhere: Rasa's tracker, messages, its requests with all that belongs to them.
 
         Raises:
             AssistantError: Rasa could not be told; nothing was erased, and trying again works.
         """
         async with self._alone(conversation_id):
             await self._erase(conversation_id)
+
+    async def erase_together(self, conversation_ids: Collection[str], erase: Callable[[Session], Erased]) -> Erased:
+        """Erases the trackers of several conversations, then whatever else is to go, while nobody speaks in any of them.
+
+        Args:
+            conversation_ids: those that ``erase`` takes away; there may be none.
+            erase: works inside one transaction, which begins once Rasa has forgotten everything.
+
+        Raises:
+            AssistantError: Rasa could not be told; the desk erased nothing, and trying again works.
+        """
+        async with AsyncExitStack() as alone:
+            for conversation_id in sorted(set(conversation_ids)):  # in one order, so that two erasures never wait for each other
+                await alone.enter_async_context(self._alone(conversation_id))
+            if len(conversation_ids) > 1 and not await self._assistant.ready():
+                raise AssistantError("not ready")  # rather none than some
+            return await self._erased(conversation_ids, erase)
 
     def alarm(self, text: str) -> Message | None:
         """The answer to an emergency, for when a turn cannot even be stored; None where the guard finds none."""
@@ -131,16 +178,28 @@ class Turns:
         stored = await self._stored(conversation.id, message.seq, outcome)
         if any(r.response in chat.FORM_ENDS for r in stored):
             await self._forget_form(conversation.id)
+        elif self._keeps_questions and said.button is None and not_understood.response_without_answer(stored):
+            await self._keep_question(conversation.id, stored, text)
         return stored
 
     async def _stored(self, conversation_id: str, seq: int, outcome: Outcome) -> list[ChatMessage]:
         try:
-            return await self._database.run(self._aftercare.store, conversation_id, seq, outcome)
+            stored = await self._database.run(self._aftercare.store, conversation_id, seq, outcome)
+            if outcome.sends:
+                self._events.publish("ticket.open")
+            return stored
         except (SQLAlchemyError, TicketError, ValidationError) as error:
             if not outcome.sends:
                 raise
             logger.error("a request could not be stored: %s", type(error).__name__)
             return await self._database.run(self._aftercare.store, conversation_id, seq, self._aftercare.failed(outcome))
+
+    async def _keep_question(self, conversation_id: str, stored: list[ChatMessage], text: str) -> None:
+        """Keeps what got no answer, cleaned; the visitor has theirs whether this works or not."""
+        try:
+            await self._database.run(not_understood.keep, conversation_id, stored, text)
+        except Exception as error:  # never the visitor's trouble
+            logger.warning("a question could not be kept: %s", type(error).__name__)
 
     async def _forget_form(self, conversation_id: str) -> None:
         """Once the form has ended, what it was told leaves the database's log and Rasa's tracker too."""
@@ -167,9 +226,16 @@ class Turns:
         return self._content.message(response)
 
     async def _erase(self, conversation_id: str) -> None:
-        await self._assistant.erase(conversation_id)
-        await self._database.run(chat.erase_conversation, conversation_id, audit.VISITOR)
+        await self._erased([conversation_id], lambda session: erasure.erase_by_visitor(session, conversation_id))
+
+    async def _erased(self, conversation_ids: Collection[str], erase: Callable[[Session], Erased]) -> Erased:
+        for conversation_id in conversation_ids:
+            await self._assistant.erase(conversation_id)
+        erased = await self._database.run(erase)
         await to_thread.run_sync(self._database.overwrite_deleted)
+        if self._settings:
+            await to_thread.run_sync(forget_files, sink_of(self._settings), erased.message_ids)
+        return erased
 
     async def forget_if_idle(self, conversation_id: str, since: datetime) -> bool:
         """Erases a conversation that nobody has used since an instant; its requests stay. False when it was used meanwhile.

@@ -1,4 +1,4 @@
-"""How often a password may be tried, per name and per address."""
+"""How often a password or a second factor may be tried, per account and per address."""
 
 from __future__ import annotations
 
@@ -8,16 +8,30 @@ import math
 import time
 import unicodedata
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 from typing import TypeVar
 
 from anyio import Lock
-from limits import parse_many
+from limits import RateLimitItem, parse_many
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
-# Failures allowed; each step makes the wait longer. None is longer than an hour: whoever knows a colleague's name could lock them out.
-STEPS = tuple(parse_many("5/minute; 10/10 minutes; 20/hour"))
 T = TypeVar("T")
+
+
+class Secret(StrEnum):
+    """What is being guessed."""
+
+    PASSWORD = "name"  # noqa: S105
+    CODE = "code"
+
+
+# Failures allowed; each step makes the wait longer. None for a password is longer than an hour: whoever knows a colleague's name could lock them out.
+# Whoever tries codes knows the password already, and three of a million codes are right at any moment: thirty a day, not twenty an hour.
+STEPS = {
+    Secret.PASSWORD: tuple(parse_many("5/minute; 10/10 minutes; 20/hour")),
+    Secret.CODE: tuple(parse_many("5/minute; 10/10 minutes; 30/day")),
+}
 
 
 class TooManyAttempts(Exception):
@@ -38,7 +52,9 @@ class SignInAttempts:
         # One attempt at a time: attempts sent together cannot slip past the count, nor fill the memory (argon2id takes 64 MiB each).
         self._one_at_a_time = Lock()
 
-    async def attempt(self, name: str, address: str, try_it: Callable[[], Awaitable[T | None]], is_limited: bool = True) -> T | None:
+    async def attempt(
+        self, name: str, address: str, try_it: Callable[[], Awaitable[T | None]], is_limited: bool = True, secret: Secret = Secret.PASSWORD
+    ) -> T | None:
         """Runs ``try_it`` unless its name or address failed too often.
 
         Args:
@@ -46,29 +62,32 @@ class SignInAttempts:
             address: the client's; an IPv6 one counts with its /64, which one customer has whole.
             try_it: the attempt; None means failed.
             is_limited: False counts nothing.
+            secret: what is tried; each is counted on its own, or a known password would buy ever more codes.
 
         Raises:
             TooManyAttempts: before trying.
         """
-        who_name, who_address = ("name", _bucket(name)), ("address", _network(address))
+        steps = STEPS[secret]
+        who_name, who_address = (secret.value, _bucket(name)), ("address", _network(address))
         async with self._one_at_a_time:
             if not is_limited:
                 return await try_it()
-            wait = max(await self._wait(who_name), await self._wait(who_address))
+            wait = max(await self._wait(steps, who_name), await self._wait(STEPS[Secret.PASSWORD], who_address))
             if wait:
                 raise TooManyAttempts(wait)
             result = await try_it()
-            for step in STEPS:
+            for step in steps:
                 if result is None:
                     await self._limiter.hit(step, *who_name)
-                    await self._limiter.hit(step, *who_address)
                 else:
                     await self._limiter.clear(step, *who_name)
+            for step in STEPS[Secret.PASSWORD] if result is None else ():
+                await self._limiter.hit(step, *who_address)
             return result
 
-    async def _wait(self, who: tuple[str, str]) -> int:
+    async def _wait(self, steps: tuple[RateLimitItem, ...], who: tuple[str, str]) -> int:
         seconds = 0.0
-        for step in STEPS:
+        for step in steps:
             if not await self._limiter.test(step, *who):
                 window = await self._limiter.get_window_stats(step, *who)
                 seconds = max(seconds, window.reset_time - time.time(), 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 
 from desk.models import Role
@@ -32,8 +33,21 @@ _GRANTED = {
     # Whoever runs the desk need not know who is ill: no requests by default (handoff.md 1.6).
     Role.ADMIN: frozenset(Permission) - _OF_AGENTS - {Permission.REASSIGN, Permission.PRIVACY},
 }
+# Roles whose work falls to the leads while nobody holds them: a clinic may begin with one person.
+DEPUTISED = (Role.ADMIN, Role.PRIVACY_OFFICER)
 
 
-def may(role: Role, permission: Permission) -> bool:
-    """Whether a role includes a permission."""
-    return permission in _GRANTED[role]
+def granted(role: Role, vacant: Collection[Role] = ()) -> frozenset[Permission]:
+    """Everything that a role includes.
+
+    Args:
+        role: of the staff member.
+        vacant: those of ``DEPUTISED`` that no active account holds (``accounts.vacant_roles``); leads stand in for them.
+    """
+    stands_in_for = [other for other in DEPUTISED if other in vacant] if role is Role.LEAD else []
+    return _GRANTED[role].union(*(_GRANTED[other] for other in stands_in_for))
+
+
+def may(role: Role, permission: Permission, vacant: Collection[Role] = ()) -> bool:
+    """Whether a role includes a permission; ``vacant`` as for ``granted``."""
+    return permission in granted(role, vacant)

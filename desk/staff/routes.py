@@ -1,23 +1,59 @@
-"""All pages of the staff desk under ``/desk/``. They work without JavaScript."""
+"""All pages of the staff desk under ``/desk/``. They work without JavaScript; with it, lists and requests stay up to date by themselves."""
 
 from __future__ import annotations
 
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from desk.models import StaffSession
-from desk.staff import protection, request_pages
+from desk.staff import (
+    appointment_pages,
+    audit_pages,
+    canned_pages,
+    content_pages,
+    hours_pages,
+    insight_pages,
+    live,
+    oidc_pages,
+    outbox_pages,
+    people_pages,
+    privacy_pages,
+    protection,
+    request_pages,
+    shortcuts,
+)
+from desk.staff.account_pages import account_routes
+from desk.staff.attempts import SignInAttempts
 from desk.staff.login_pages import login_routes
+from desk.staff.second_factor_pages import second_factor_routes
 from desk.staff.shell import message, staff_page
 
 
 def staff_routes() -> list[Mount | Route]:
-    """The desk's routes. The app's state holds ``database``, ``settings`` and ``templates``; ``/static/desk.css`` is served by the app."""
-    pages = [
-        *login_routes(),
+    """The desk's routes. The app's state holds ``database``, ``settings``, ``templates`` and ``events``; ``/static`` is served by the app."""
+    attempts = SignInAttempts()
+    pages: list[BaseRoute] = [
+        # Getting in: one count of failed attempts for all that can be guessed.
+        *login_routes(attempts),
+        *second_factor_routes(attempts),
+        *oidc_pages.routes,
+        *account_routes(attempts),
+        # One line an area; desk.staff.navigation names those that get a link.
         *request_pages.routes,
+        *live.routes,
+        *canned_pages.routes,
+        *shortcuts.routes,
+        *hours_pages.routes,
+        *appointment_pages.routes,
+        *outbox_pages.routes,
+        *people_pages.routes,
+        *privacy_pages.routes,
+        *audit_pages.routes,
+        *insight_pages.routes,
+        *content_pages.routes,
+        # What no area serves.
         staff_page("/{path:path}", _unknown, ("GET", "POST")),
     ]
     return [Mount("/desk", routes=pages, middleware=[Middleware(protection.SecurityHeaders)])]

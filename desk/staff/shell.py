@@ -20,20 +20,28 @@ from starlette.templating import Jinja2Templates
 from desk.db import Database, now
 from desk.models import StaffSession
 from desk.settings import Settings
-from desk.staff import accounts, protection, wording
-from desk.staff.permissions import Permission, may
+from desk.staff import accounts, navigation, protection, wording
+from desk.staff.permissions import Permission
 from desk.staff.protection import HOME, SESSION
 
 logger = logging.getLogger(__name__)
 Page = Callable[[Request], Awaitable[Response]]
 StaffPage = Callable[[Request, StaffSession], Awaitable[Response]]
 STATIC = "/static"
-SECOND_FACTOR, CONFIRM = "/desk/second-factor", "/desk/confirm"
+FIRST_PASSWORD, SECOND_FACTOR, CONFIRM = "/desk/first-password", "/desk/second-factor", "/desk/confirm"
+
+
+class StaffRoute(Route):
+    """A route that tells who may open it; made by ``staff_page``."""
+
+    permission: Permission | None
+    confirmed: bool
+    half: bool
 
 
 def staff_page(
     path: str, page: StaffPage, methods: tuple[str, ...] = ("GET",), permission: Permission | None = None, *, confirmed: bool = False, half: bool = False
-) -> Route:
+) -> StaffRoute:
     """The route of a page for signed-in staff.
 
     Args:
@@ -42,9 +50,11 @@ def staff_page(
         methods: those it takes.
         permission: what the staff member must be allowed to; None where everybody is.
         confirmed: whether the password must have been given in the last ``PASSERELLE_CONFIRM_MINUTES``.
-        half: whether it opens before the second factor was given.
+        half: whether it opens before the sign-in is complete: the person's own password chosen, the second factor given.
     """
-    return Route(path, guarded(_signed_in(page, permission, confirmed, half)), methods=list(methods))
+    route = StaffRoute(path, guarded(_signed_in(page, permission, confirmed, half)), methods=list(methods))
+    route.permission, route.confirmed, route.half = permission, confirmed, half
+    return route
 
 
 def guarded(page: Page) -> Page:
@@ -67,7 +77,7 @@ def guarded(page: Page) -> Page:
 
 
 def _signed_in(page: StaffPage, permission: Permission | None, confirmed: bool, half: bool) -> Page:
-    """Sends signed-out visitors to the login page, those without a second factor to its page, and refuses what a role may not."""
+    """Sends signed-out visitors to the login page, a sign-in that is not complete to its next step, and refuses what a role may not."""
 
     @functools.wraps(page)
     async def signed_in(request: Request) -> Response:
@@ -75,9 +85,13 @@ def _signed_in(page: StaffPage, permission: Permission | None, confirmed: bool, 
         if staff is None:
             return _to("/desk/login", request)
         request.state.staff = staff
-        if not half and _lacks_second_factor(request, staff):
-            return _to(SECOND_FACTOR, request)
-        if permission and not may(staff.staff.role, permission):
+        step = next_step(request, staff)
+        if step and not half:
+            return _to(step, request)
+        if permission and not is_allowed(request, permission):
+            if request.url.path == HOME and request.method != "POST":
+                landing = navigation.landing(request, lambda wanted: is_allowed(request, wanted))
+                return RedirectResponse(landing or navigation.ACCOUNT, status_code=303)
             return message(request, 403, "Accès réservé", "Votre rôle ne donne pas accès à cette page. Une personne qui administre le bureau peut le changer.")
         if request.method == "POST":
             form = await protection.read_form(request)
@@ -91,15 +105,31 @@ def _signed_in(page: StaffPage, permission: Permission | None, confirmed: bool, 
     return signed_in
 
 
-def _lacks_second_factor(request: Request, staff: StaffSession) -> bool:
+def next_step(request: Request, staff: StaffSession) -> str | None:
+    """The page on which a sign-in goes on; None once it is complete."""
+    if staff.staff.initial_password_until is not None:
+        return FIRST_PASSWORD
+    return SECOND_FACTOR if lacks_second_factor(request, staff) else None
+
+
+def lacks_second_factor(request: Request, staff: StaffSession) -> bool:
+    """Whether the second factor is still to be given, or set up."""
     wanted = settings_of(request).two_factor == "on" or staff.staff.totp_confirmed_at is not None
     return wanted and staff.second_factor_at is None
 
 
+def is_allowed(request: Request, permission: Permission) -> bool:
+    """Whether whoever asks may do something: by their role, or standing in for one that nobody holds."""
+    permissions: frozenset[Permission] = getattr(request.state, "permissions", frozenset())
+    return permission in permissions
+
+
 async def current_session(request: Request) -> StaffSession | None:
-    """The session of the request's cookie."""
+    """The session of the request's cookie; what its staff member may do is kept for ``is_allowed``."""
     token = SESSION.read(request)
-    return await database_of(request).run(accounts.session_of, token) if token else None
+    found = await database_of(request).run(accounts.session_of, token) if token else None
+    staff, request.state.permissions = found or (None, frozenset())
+    return staff
 
 
 def _to(path: str, request: Request) -> Response:
@@ -107,11 +137,11 @@ def _to(path: str, request: Request) -> Response:
 
 
 def _return_address(request: Request) -> str:
-    """The page to come back to; for a posted form, the page that held it, which sends itself along as ``Referer`` within this site."""
+    """The page to come back to; for a posted form, the page of the area that held it."""
     if request.method != "POST":
         return request.url.path + (f"?{request.url.query}" if request.url.query else "")
     parts = request.url.path.split("/")
-    return "/".join(parts[:4]) if parts[2:3] == ["requests"] else HOME
+    return "/".join(parts[: 4 if parts[2:3] == ["requests"] else 3])
 
 
 def message(request: Request, status: int, title: str, text: str) -> Response:
@@ -120,15 +150,22 @@ def message(request: Request, status: int, title: str, text: str) -> Response:
 
 
 def render(request: Request, template: str, context: dict[str, Any] | None = None, status: int = 200) -> Response:
-    """A page from ``templates/staff/``; every template gets ``session``, ``may`` (permission → bool), ``static``, ``home`` and ``zone_note``."""
+    """A page from ``templates/staff/``; every template gets ``session``, ``may`` (permission → bool), ``navigation``, ``static``, ``home``, ``zone_note``."""
     templates: Jinja2Templates = request.app.state.templates
     session: StaffSession | None = getattr(request.state, "staff", None)
+    is_complete = session is not None and next_step(request, session) is None
+
+    def allowed(permission: str) -> bool:
+        return is_complete and is_allowed(request, Permission(permission))
+
     everywhere = {
         "session": session,
-        "may": lambda permission: session is not None and may(session.staff.role, Permission(permission)),
+        "may": allowed,
+        "navigation": navigation.links(request, allowed),
+        "account_page": navigation.ACCOUNT if is_complete and navigation.has_account_page(request) else None,
         "static": STATIC,
         "home": HOME,
-        "zone_note": wording.ZONE_NOTE,
+        "zone_note": wording.zone_note(settings_of(request).zone),
     }
     return templates.TemplateResponse(request, f"staff/{template}", everywhere | (context or {}), status)
 

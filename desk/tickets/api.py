@@ -28,9 +28,12 @@ async def open_ticket(request: Request) -> Response:
         fields = sorted({str(e["loc"][0]) if e["loc"] else "body" for e in error.errors(include_input=False)})
         raise Problem(400, f"Champs refusés : {', '.join(fields)}.") from None
     try:
-        ticket, is_new = await request.app.state.database.run(service.open_ticket, wanted, key)
+        state = request.app.state
+        ticket, is_new = await state.database.run(service.open_ticket, wanted, key, state.settings)
     except service.ConflictingReplay:
         raise Problem(409, "Cette clé porte déjà une autre demande.") from None
+    if is_new:
+        state.events.publish("ticket.open", ticket.reference)
     return JSONResponse({"reference": ticket.reference}, status_code=201 if is_new else 200)
 
 

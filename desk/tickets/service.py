@@ -8,16 +8,21 @@ from datetime import datetime
 from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from sqlalchemy import CursorResult, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import CursorResult, and_, delete, func, or_, select
+from sqlalchemy.orm import Session, defer
 
 from bot.fields import SUBJECTS
 from desk import audit
 from desk.db import now
-from desk.models import Conversation, Ticket, TicketState
+from desk.hours import load_calendar
+from desk.models import Answer, Appointment, AuditEntry, BookedSlot, Conversation, Note, Presence, SearchTerm, Ticket, TicketState, Undo
+from desk.outbox import queue
+from desk.privacy.erased import Erased
+from desk.settings import Settings
+from desk.tickets import clocks, search, states
 from desk.tickets.references import new_reference
 
-OPEN_STATES = (TicketState.WAITING, TicketState.CLAIMED, TicketState.PENDING_VISITOR, TicketState.BOOKED, TicketState.EXPIRED)
+OPEN_STATES = states.OPEN
 
 
 class TicketError(Exception):
@@ -26,10 +31,6 @@ class TicketError(Exception):
 
 class ConflictingReplay(TicketError):
     """The same idempotency key came with another request."""
-
-
-class StateChanged(TicketError):
-    """Somebody else was faster: the request is no longer in the state it was seen in."""
 
 
 class NewRequest(BaseModel):
@@ -55,13 +56,14 @@ class NewRequest(BaseModel):
         return self
 
 
-def open_ticket(session: Session, request: NewRequest, idempotency_key: str) -> tuple[Ticket, bool]:
+def open_ticket(session: Session, request: NewRequest, idempotency_key: str, settings: Settings | None = None) -> tuple[Ticket, bool]:
     """Stores a request once.
 
     Args:
         session: commits after this returns; only then may anyone say « demande reçue ».
         request: validated fields.
         idempotency_key: names this request; sent again with the same fields it gives the same ticket.
+        settings: its deadlines, and who is told of it; without them it has none, and nobody is.
 
     Returns:
         The ticket, and whether it is new.
@@ -92,16 +94,54 @@ def open_ticket(session: Session, request: NewRequest, idempotency_key: str) -> 
         transcript_allowed=request.transcript,
         consent_version=request.consent_version,
         consent_at=now(),
+        created_at=now(),
     )
     session.add(ticket)
     session.flush()
+    search.index(session, ticket)
     audit.record(session, audit.VISITOR, "ticket.open", ticket.reference)
+    if settings:
+        clocks.start(ticket, load_calendar(session, settings), settings, ticket.created_at)
+        queue.tell_team(session, "request_received", ticket, settings)
+        queue.announce(session, "request.received", ticket, settings)
     return ticket, True
 
 
-def newest_first(session: Session, limit: int = 200) -> Sequence[Ticket]:
-    """Requests for the desk's list, erased ones left out."""
-    return session.scalars(select(Ticket).where(Ticket.state != TicketState.ERASED).order_by(Ticket.created_at.desc(), Ticket.id.desc()).limit(limit)).all()
+def follow_up(session: Session, ended: Ticket, actor: str, settings: Settings) -> Ticket:
+    """Takes an old request up again as a new one, which names it (``follows_id``).
+
+    The visitor's consent to show the conversation was given for the old request: its page shows it, the new one's does not.
+
+    Args:
+        session: the transaction; it alone may change ``ended`` now.
+        ended: a request whose personal fields are still there.
+        actor: name of the staff member.
+        settings: for the deadlines.
+    """
+    ticket = Ticket(
+        reference=_unused_reference(session),
+        state=TicketState.WAITING,
+        idempotency_key=f"follows:{ended.reference}:{ended.version}",
+        body_hash="",
+        conversation_id=ended.conversation_id,
+        name=ended.name,
+        email=ended.email,
+        phone=ended.phone,
+        windows=ended.windows,
+        subject=ended.subject,
+        transcript_allowed=False,
+        consent_version=ended.consent_version,
+        consent_at=ended.consent_at,
+        created_at=now(),
+        follows_id=ended.id,
+    )
+    session.add(ticket)
+    session.flush()
+    search.index(session, ticket)
+    clocks.start(ticket, load_calendar(session, settings), settings, ticket.created_at)
+    audit.record(session, actor, "ticket.follow_up", ended.reference)
+    audit.record(session, actor, "ticket.open", ticket.reference)
+    return ticket
 
 
 def by_reference(session: Session, reference: str) -> Ticket | None:
@@ -109,35 +149,32 @@ def by_reference(session: Session, reference: str) -> Ticket | None:
     return session.scalars(select(Ticket).where(Ticket.reference == reference)).first()
 
 
-def close_ticket(session: Session, reference: str, actor: str, seen_version: int) -> None:
-    """Closes a request, if it still is as the actor saw it.
+def erase_of_conversation(session: Session, conversation_id: str, actor: str) -> Erased:
+    """Erases the requests of a conversation."""
+    erased = Erased()
+    for ticket in session.scalars(select(Ticket).where(Ticket.conversation_id == conversation_id, Ticket.state != TicketState.ERASED)).all():
+        erased.join(erase(session, ticket, actor))
+    return erased
 
-    Raises:
-        StateChanged: it was changed meanwhile, or cannot be closed.
+
+def erase(session: Session, ticket: Ticket, actor: str) -> Erased:
+    """Empties a request's personal fields, and deletes what was written about it, agreed or about to leave; reference, state and times stay as its trace.
+
+    Appointments go too, and with them the time they took: nobody is told (``desk.appointments.service.withdraw_all`` does that before).
+
+    Returns:
+        What went. Copies of mails in the file sink are still there: ``mail.forget_files`` deletes them once this has committed.
     """
-    changed = cast(
-        CursorResult[Any],
-        session.execute(
-            update(Ticket)
-            .where(Ticket.reference == reference, Ticket.version == seen_version, Ticket.state.in_(OPEN_STATES))
-            .values(state=TicketState.CLOSED, version=Ticket.version + 1, closed_at=now())
-        ),
-    )
-    if changed.rowcount != 1:
-        raise StateChanged(reference)
-    audit.record(session, actor, "ticket.close", reference)
-
-
-def erase_of_conversation(session: Session, conversation_id: str, actor: str) -> int:
-    """Erases the personal fields of a conversation's requests; returns how many."""
-    tickets = session.scalars(select(Ticket).where(Ticket.conversation_id == conversation_id, Ticket.state != TicketState.ERASED)).all()
-    for ticket in tickets:
-        erase(session, ticket, actor)
-    return len(tickets)
-
-
-def erase(session: Session, ticket: Ticket, actor: str) -> None:
-    """Empties a request's personal fields; reference, state and times stay as the trace that it was."""
+    session.flush()
+    erased = Erased(message_ids=queue.forget(session, ticket.id), references=[ticket.reference])
+    erased.add("outbox", len(erased.message_ids))
+    of_ticket = select(Appointment.id).where(Appointment.ticket_id == ticket.id)
+    slots = delete(BookedSlot).where(BookedSlot.appointment_id.in_(of_ticket)).execution_options(synchronize_session=False)
+    erased.add("booked_slots", cast(CursorResult[Any], session.execute(slots)).rowcount)
+    for table in (Appointment, SearchTerm, Note, Answer, Undo, Presence):
+        gone = session.execute(delete(table).where(table.ticket_id == ticket.id).execution_options(synchronize_session=False))
+        erased.add(table.__tablename__, cast(CursorResult[Any], gone).rowcount)
+    session.expire(ticket, ["terms", "notes", "answers", "appointments"])
     ticket.name = ticket.email = ticket.phone = ticket.windows = None
     ticket.conversation_id = None
     ticket.transcript_allowed = False
@@ -145,13 +182,32 @@ def erase(session: Session, ticket: Ticket, actor: str) -> None:
     ticket.state = TicketState.ERASED
     ticket.version += 1
     ticket.closed_at = ticket.closed_at or now()
+    erased.add("tickets", 1)
     audit.record(session, actor, "ticket.erase", ticket.reference)
+    return erased
 
 
-def closed_before(session: Session, instant: datetime) -> Sequence[Ticket]:
-    """Closed or cancelled requests whose retention is over."""
-    ended = (TicketState.CLOSED, TicketState.CANCELLED, TicketState.SPAM)
-    return session.scalars(select(Ticket).where(Ticket.state.in_(ended), Ticket.closed_at < instant)).all()
+def over_before(session: Session, instant: datetime, among: Sequence[int] | None = None) -> Sequence[Ticket]:
+    """Requests whose retention is over: closed, cancelled or spam since then, or left to expire since then and never taken up.
+
+    Nothing of them is decrypted, so that one whose key is lost can be erased too. On PostgreSQL their rows are this transaction's from here on:
+    see ``desk.tickets.rounds``.
+
+    Args:
+        session: the transaction.
+        instant: what ended before it is over.
+        among: ids; None looks at all.
+    """
+    expired_at = (
+        select(func.max(AuditEntry.at)).where(AuditEntry.subject == Ticket.reference, AuditEntry.action == "ticket.expire").correlate(Ticket).scalar_subquery()
+    )
+    is_over = or_(
+        and_(Ticket.state.in_(states.OVER), Ticket.closed_at < instant),
+        and_(Ticket.state == TicketState.EXPIRED, func.coalesce(expired_at, Ticket.created_at) < instant),
+    )
+    wanted = select(Ticket).where(is_over) if among is None else select(Ticket).where(is_over, Ticket.id.in_(among))
+    sealed = [defer(column) for column in (Ticket.name, Ticket.email, Ticket.phone, Ticket.windows)]
+    return session.scalars(wanted.options(*sealed).order_by(Ticket.id).with_for_update(skip_locked=True)).all()
 
 
 def _unused_reference(session: Session) -> str:

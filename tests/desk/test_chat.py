@@ -15,8 +15,6 @@ from bot.answers import Message
 from desk.app import create_app
 from desk.chat.exit_check import ExitCheck
 from desk.chat.turns import readable
-from desk.db import connect
-from desk.migrate import migrate
 from desk.settings import load_settings
 from tests.stack_client import free_ports
 
@@ -24,11 +22,8 @@ SECRET = "a secret of twenty characters and more"
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Iterator[TestClient]:
-    settings = load_settings(port=free_ports(3), data=tmp_path, secret=SECRET, rate_limits="off")
-    engine = connect(str(settings.database_url), settings.cipher)
-    migrate(engine)
-    engine.dispose()
+def client(tmp_path: Path, database_url: str) -> Iterator[TestClient]:
+    settings = load_settings(port=free_ports(3), data=tmp_path, database_url=database_url, secret=SECRET, rate_limits="off")
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         yield client
 
@@ -163,10 +158,8 @@ def test_the_internal_address_needs_the_secret(client: TestClient) -> None:
     assert client.post("/internal/tickets", json={"name": 3}, headers=allowed).status_code == 400
 
 
-def test_too_many_messages_are_slowed_down(tmp_path: Path) -> None:
-    settings = load_settings(port=free_ports(3), data=tmp_path, secret=SECRET)
-    engine = connect(str(settings.database_url), settings.cipher)
-    migrate(engine)
+def test_too_many_messages_are_slowed_down(tmp_path: Path, database_url: str) -> None:
+    settings = load_settings(port=free_ports(3), data=tmp_path, database_url=database_url, secret=SECRET)
     with TestClient(create_app(settings)) as client:
         conversation = client.post("/api/conversations").json()
         answers = [say(client, conversation, {"client_id": str(uuid.uuid4()), "text": "bonjour"}) for _ in range(45)]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,10 +15,15 @@ from desk import audit, models
 from desk.db import Base, Database, connect
 from desk.migrate import config_for, migrate
 from desk.tickets import service
-from tests.databases import CIPHER
-from tests.stack_client import free_ports
+from tests.databases import CIPHER, empty_database_url, new_database_url
 
-BINARIES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """A database without a table."""
+    engine = connect(empty_database_url(tmp_path), CIPHER)
+    yield engine
+    engine.dispose()
 
 
 def differences(engine: Engine) -> list[object]:
@@ -29,23 +31,26 @@ def differences(engine: Engine) -> list[object]:
         return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), Base.metadata))
 
 
-def test_a_migrated_sqlite_database_has_the_tables_of_the_models(tmp_path: Path) -> None:
-    engine = connect(f"sqlite:///{tmp_path / 'desk.db'}", CIPHER)
+def test_a_migrated_database_has_the_tables_of_the_models(engine: Engine) -> None:
+    assert differences(engine) != []
     migrate(engine)
     assert differences(engine) == []
-    assert (tmp_path / "desk.db").stat().st_mode & 0o077 == 0, "only its owner may read it"
     assert models.Ticket.__tablename__ in Base.metadata.tables
 
 
-def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
-    engine = connect(f"sqlite:///{tmp_path / 'desk.db'}", CIPHER)
+@pytest.mark.sqlite_only("a file")
+def test_only_its_owner_may_read_the_file(engine: Engine) -> None:
+    migrate(engine)
+    assert Path(str(engine.url.database)).stat().st_mode & 0o077 == 0
+
+
+def test_migrating_twice_changes_nothing(engine: Engine) -> None:
     migrate(engine)
     migrate(engine)
     assert differences(engine) == []
 
 
-def assert_older_conversations_survive(engine: Engine) -> None:
-    """A database of the first version, with a conversation in it, comes to the present one."""
+def test_a_database_of_the_first_version_keeps_its_conversations(engine: Engine) -> None:
     with engine.begin() as connection:
         command.upgrade(config_for(connection), "0001")
     at = "2026-11-01 10:00:00+00:00"
@@ -66,47 +71,8 @@ def assert_older_conversations_survive(engine: Engine) -> None:
         assert connection.execute(text("SELECT count(*) FROM conversations WHERE short_form IS NULL")).scalar() == 1, "no trace, not a JSON null"
 
 
-def test_a_sqlite_database_of_the_first_version_keeps_its_conversations(tmp_path: Path) -> None:
-    assert_older_conversations_survive(connect(f"sqlite:///{tmp_path / 'desk.db'}", CIPHER))
-
-
-@pytest.fixture
-def postgresql(tmp_path: Path) -> Iterator[str]:
-    """A throw-away PostgreSQL server; run as another user when we are root, because initdb insists."""
-    if BINARIES is None:
-        pytest.skip("PostgreSQL's binaries are not on this machine")
-    folder = Path("/tmp") / f"passerelle-pg-{os.getpid()}"  # a short path: the socket's may not exceed 107 bytes
-    folder.mkdir(mode=0o700)
-    port = free_ports(1)
-    run_as: list[str] = []
-    if os.geteuid() == 0:
-        shutil.chown(folder, "nobody")
-        run_as = ["setpriv", "--reuid=nobody", "--clear-groups"]
-    subprocess.run(
-        [*run_as, BINARIES / "initdb", "-D", folder / "data", "-U", "passerelle", "-A", "trust", "-E", "UTF8", "--locale=C"],
-        check=True,
-        capture_output=True,
-        cwd="/",
-    )
-    server = subprocess.Popen(
-        [*run_as, BINARIES / "postgres", "-D", folder / "data", "-p", str(port), "-k", folder, "-h", "127.0.0.1", "-F"], stderr=subprocess.DEVNULL, cwd="/"
-    )
-    try:
-        for _ in range(100):
-            if subprocess.run([BINARIES / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)], check=False).returncode == 0:
-                break
-            subprocess.run(["sleep", "0.1"], check=True)
-        yield f"postgresql+psycopg://passerelle@127.0.0.1:{port}/postgres"
-    finally:
-        server.terminate()
-        server.wait()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def test_postgresql_holds_the_same_tables_and_takes_a_request(postgresql: str) -> None:
-    engine = connect(postgresql, CIPHER)
-    assert_older_conversations_survive(engine)
-    assert differences(engine) == []
+def test_a_migrated_database_takes_a_request(engine: Engine) -> None:
+    migrate(engine)
     database = Database(engine)
     wanted = service.NewRequest(
         conversation_id="c1", name="Camille Laurent", phone="+33612345678", windows="mardi", subject="liver", transcript=False, consent_version="2026-11"
@@ -119,4 +85,16 @@ def test_postgresql_holds_the_same_tables_and_takes_a_request(postgresql: str) -
         assert stored is not None
         assert stored.created_at.tzinfo is not None
         assert audit.broken_at(session) is None
-    engine.dispose()
+
+
+def test_what_other_tests_begin_with_is_a_migrated_database_of_their_own(tmp_path: Path) -> None:
+    first, again, second = new_database_url(tmp_path / "a"), new_database_url(tmp_path / "a"), new_database_url(tmp_path / "b")
+    assert first == again != second
+    for url in (first, second):
+        engine = connect(url, CIPHER)
+        assert differences(engine) == []
+        with engine.begin() as connection:
+            assert connection.scalar(text("SELECT count(*) FROM staff")) == 0
+            connection.execute(text("INSERT INTO clinicians (name, active) VALUES ('Dr Petit', true)"))
+            assert connection.scalar(text("SELECT count(*) FROM clinicians")) == 1
+        engine.dispose()

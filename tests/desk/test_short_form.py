@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text as sql
 from sqlalchemy import update
 
 from bot.answers import Content
 from desk.chat import conversations as chat
 from desk.db import now
 from desk.models import Conversation, TicketState
+from tests.databases import refusing_rows
 from tests.desk_client import SECRET, Desk
 from tests.families import FAMILIES, assert_emergency
 from tests.stack_client import Visitor, reference_in
@@ -244,10 +244,8 @@ def test_the_same_message_sent_again_is_one_request(desk: Desk, visitor: Visitor
 
 def test_a_request_that_cannot_be_stored_is_not_said_to_be_received_and_nothing_is_lost(desk: Desk, visitor: Visitor) -> None:
     fill_up_to(visitor, "confirm")
-    trigger = "CREATE TRIGGER disk_full BEFORE INSERT ON tickets BEGIN SELECT RAISE(ABORT, 'disk full'); END"
-    desk.run(lambda session: session.execute(sql(trigger)))
-    failed = visitor.say("oui")
-    desk.run(lambda session: session.execute(sql("DROP TRIGGER disk_full")))
+    with refusing_rows(desk.database, "tickets"):
+        failed = visitor.say("oui")
     assert "n'a pas pu être enregistrée" in failed.text
     assert "Kermadec" in visitor.press("Réessayer").text
     assert reference_in(visitor.say("oui").text)

@@ -72,17 +72,6 @@ def test_a_request_that_could_not_be_answered_is_refused(change: dict[str, Any])
         a_request(**change)
 
 
-def test_a_request_is_closed_by_who_saw_it_last(database: Database) -> None:
-    with database.transaction() as session:
-        ticket, _ = service.open_ticket(session, a_request(), "key")
-    with database.transaction() as session:
-        service.close_ticket(session, ticket.reference, "anne", seen_version=1)
-    with pytest.raises(service.StateChanged), database.transaction() as session:
-        service.close_ticket(session, ticket.reference, "bruno", seen_version=1)
-    with database.transaction() as session:
-        assert session.scalars(select(Ticket.state)).one() == TicketState.CLOSED
-
-
 def test_an_erased_request_keeps_no_personal_field(database: Database) -> None:
     with database.transaction() as session:
         ticket, _ = service.open_ticket(session, a_request(email="camille@exemple.fr"), "key")
@@ -90,7 +79,6 @@ def test_an_erased_request_keeps_no_personal_field(database: Database) -> None:
     with database.transaction() as session:
         erased = session.scalars(select(Ticket)).one()
         assert (erased.name, erased.email, erased.phone, erased.windows, erased.state) == (None, None, None, None, TicketState.ERASED)
-        assert service.newest_first(session) == []
 
 
 def test_the_audit_trail_shows_a_changed_row(database: Database) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.authenticator import sign_in_with_chromium
 from tests.stack_client import ROOT, Stack, reference_in
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser]
@@ -106,10 +107,7 @@ def test_a_visitor_books_and_a_staff_member_finds_the_request(phone: Page, brows
 
     stack.add_staff("Bruno", PASSWORD)
     desk = browser.new_page(viewport=WIDE, locale="fr-FR")
-    desk.goto(f"{stack.url}/desk/")
-    desk.locator('input[name="name"]').fill("Bruno")
-    desk.locator('input[name="password"]').fill(PASSWORD)
-    desk.locator('input[name="password"]').press("Enter")
+    sign_in_with_chromium(desk, stack.url, "Bruno", PASSWORD)
     expect(desk.get_by_role("link", name=reference)).to_be_visible()
     screenshot(desk, "desk-list-wide")
     desk.get_by_role("link", name=reference).click()

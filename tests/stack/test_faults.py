@@ -16,6 +16,7 @@ from desk.chat.rasa import Assistant
 from desk.chat.turns import Turns
 from desk.db import Database, connect
 from desk.settings import load_settings
+from tests.authenticator import sign_in
 from tests.families import FAMILIES, assert_emergency
 from tests.stack_client import Reply, Stack, Visitor, reference_in, wait_for
 
@@ -64,9 +65,7 @@ def staff_page(stack: Stack, account: str) -> Callable[[str], str]:
     """A browser signed in to the desk: reads one request."""
     stack.add_staff(account, PASSWORD)
     browser = httpx2.Client(base_url=stack.url, follow_redirects=True, headers={"Origin": stack.url}, timeout=60)
-    page = browser.get("/desk/").text
-    csrf = page.split('name="csrf" value="')[1].split('"')[0] if 'name="csrf"' in page else ""
-    browser.post("/desk/login", data={"name": account, "password": PASSWORD, "csrf": csrf})
+    sign_in(browser, account, PASSWORD)
     return lambda reference: browser.get(f"/desk/requests/{reference}").text
 
 

@@ -10,6 +10,7 @@ import uuid
 import httpx2
 import pytest
 
+from tests.authenticator import sign_in
 from tests.stack_client import Reply, Stack, Visitor, reference_in, wait_for
 
 pytestmark = pytest.mark.stack
@@ -21,8 +22,7 @@ def staff(stack: Stack) -> httpx2.Client:
     """A browser signed in to the desk, with an account made as the README says."""
     stack.add_staff("Anne", PASSWORD)
     client = httpx2.Client(base_url=stack.url, follow_redirects=True, headers={"Origin": stack.url})
-    page = client.get("/desk/")
-    client.post("/desk/login", data={"name": "Anne", "password": PASSWORD, **hidden_fields(page.text)})
+    sign_in(client, "Anne", PASSWORD)
     return client
 
 
