@@ -140,7 +140,7 @@ def _name(turn: Turn) -> Reading:
 
 
 def _contact(turn: Turn) -> Reading:
-    if not fields.looks_like_contact(turn.text) and _is_question(turn):
+    if not fields.looks_like_contact(turn.text) and not _mostly_digits(turn.text) and _is_question(turn):
         return DIGRESSION
     return Reading({"contact": fields.parse_contact(turn.text).label})
 
@@ -339,6 +339,11 @@ _ASKS = re.compile(
 
 def _asks(text: str) -> bool:
     return bool(_ASKS.search(fold(text))) or "?" in text
+
+
+def _mostly_digits(text: str) -> bool:
+    """Whether a text is the beginning of a number rather than words (« euh 0613 »), whatever it was taken for."""
+    return sum(c.isdigit() for c in text) > sum(c.isalpha() for c in text)
 
 
 def _is_question(turn: Turn) -> bool:

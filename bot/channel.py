@@ -23,6 +23,7 @@ from bot.nlu.intent_classifier import ALSO_ASKED, ASKED_BEFORE
 from bot.nlu.understanding import is_answered
 from bot.tracker_store import ErasableTrackerStore
 
+FORM_QUESTION = "utter_ask_booking_"
 KEPT_SLOTS = ("scope", "condition", "booking_reference", "booking_round")  # what a conversation still needs once its personal data are erased
 
 
@@ -118,7 +119,7 @@ class VisitorChannel(InputChannel):
 
 def asked_once(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The messages without all but the last of the form's repeated questions: after two answers it asks again once."""
-    last = {m["response"]: i for i, m in enumerate(messages) if m["kind"] == "booking"}
+    last = {m["response"]: i for i, m in enumerate(messages) if str(m["response"]).startswith(FORM_QUESTION)}
     return [m for i, m in enumerate(messages) if last.get(m["response"], i) == i]
 
 

@@ -78,6 +78,13 @@ def test_cancelling_is_possible_at_every_step() -> None:
         assert answer(asked, "finalement j'ai changé d'avis, annulez", "cancel", 0.8) is DIGRESSION, asked
 
 
+@pytest.mark.parametrize("text", ["06 12", "euh 0613", "06"])
+def test_the_beginning_of_a_number_is_a_bad_answer_whatever_it_was_taken_for(text: str) -> None:
+    reading = answer("contact", text, "out_of_scope", 0.9)
+    assert not reading.digression
+    assert reading.says
+
+
 def test_a_bad_number_says_what_is_wrong_and_asks_again() -> None:
     reading = answer("contact", "06 12 34")
     assert reading.values == {"contact": None}
