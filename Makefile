@@ -3,7 +3,7 @@ PYTHON ?= python3
 BOT := .venvs/bot/bin/python
 DESK := .venvs/desk/bin/python
 
-.PHONY: run test train lint staff content lock bench card environments
+.PHONY: run test train lint staff content lock bench guide card environments
 
 run: environments train
 	@exec $(DESK) -m desk run --model "$$($(BOT) -m bot.train --path)" --bot-python $(BOT)
@@ -42,6 +42,12 @@ bench: environments
 	@$(DESK) -m tools.bench_guard
 	@$(DESK) -m tools.bench_desk
 	@nice $(DESK) -m tools.bench $(PEERS)
+
+# The pictures of docs/guide-equipe.md, taken anew from today's pages.
+guide:
+	@$(PYTHON) tools/environments.py desk --test
+	@$(PYTHON) tools/browser.py
+	@PASSERELLE_SHOTS=docs/guide $(DESK) -m pytest tests/desk_browser/test_guide.py
 
 card: environments train
 	@$(BOT) -W ignore -m tools.guard_report

@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
@@ -30,6 +31,7 @@ from desk.hours import load_calendar
 from desk.insight import metrics, not_understood
 from desk.outbox.worker import worker_of
 from desk.settings import Settings
+from desk.staff.protection import SecurityHeaders
 from desk.staff.routes import staff_routes
 from desk.tickets import api as tickets_api
 from desk.tickets import rounds
@@ -42,6 +44,8 @@ DEMO_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
+
+STATIC_HEADERS = {"X-Content-Type-Options": "nosniff"}
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -86,7 +90,7 @@ def create_app(settings: Settings) -> Starlette:
             *tickets_api.routes,
             *visitor_pages.routes,
             *staff_routes(),
-            Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
+            Mount("/static", StaticFiles(directory=HERE / "static"), name="static", middleware=[Middleware(SecurityHeaders, headers=STATIC_HEADERS)]),
         ],
         exception_handlers={
             problems.Problem: problems.on_problem,

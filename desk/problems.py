@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 logger = logging.getLogger(__name__)
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 DETAILS = {
     400: "La demande est mal formée.",
@@ -44,7 +45,7 @@ class Problem(Exception):
 def problem_response(status: int, detail: str | None = None, headers: dict[str, str] | None = None) -> Response:
     """The document itself."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail or DETAILS.get(status, DETAILS[500])}
-    return JSONResponse(body, status_code=status, headers=headers, media_type="application/problem+json")
+    return JSONResponse(body, status_code=status, headers=HEADERS | (headers or {}), media_type="application/problem+json")
 
 
 async def on_problem(request: Request, error: Exception) -> Response:

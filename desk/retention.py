@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from anyio import to_thread
-from sqlalchemy import CursorResult, delete, func, select
+from sqlalchemy import CursorResult, delete, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from desk import audit
@@ -81,8 +81,8 @@ async def run(database: Database, turns: Turns, settings: Settings, at: datetime
     await scrub_due(database, turns)
     erased = Erased()
     if settings.retention == "on":
+        await _erase_requests(database, settings, at, erased)  # first: a conversation joined to a request may go once the request is gone
         erased.add("conversations", await _forget_idle(database, turns, at - timedelta(hours=settings.conversation_hours)))
-        await _erase_requests(database, settings, at, erased)
         for name, erase in RULES.items():
             await _apply(database, name, erase, settings, at, erased)
     copies = await database.run(mail_copies.orphaned, sink_of(settings))
@@ -114,13 +114,15 @@ def planned(database: Database, settings: Settings, at: datetime) -> Plan:
     """
     with database.transaction() as session:
         due = [ticket.id for ticket in tickets.over_before(session, _requests_until(settings, at))]
-        counts = Counter({"conversations": len(chat.idle_since(session, at - timedelta(hours=settings.conversation_hours))), "tickets": len(due)})
+        counts = Counter({"tickets": len(due)})
         counts["backups"] = len(backups.outdated(session, backups.folder_of(settings), at, settings.backup_days))
         worked_on = [state for state in states.OPEN if state is not TicketState.EXPIRED]
         stale = session.scalar(select(func.count()).select_from(Ticket).where(Ticket.state.in_(worked_on), Ticket.created_at < _requests_until(settings, at)))
         taken_back = session.begin_nested()
         for chunk in _chunks(due, 500):
             session.execute(delete(Notification).where(Notification.ticket_id.in_(chunk)))
+            session.execute(update(Ticket).where(Ticket.id.in_(chunk)).values(conversation_id=None))
+        counts["conversations"] = len(chat.idle_since(session, at - timedelta(hours=settings.conversation_hours)))
         for name, erase in RULES.items():
             if name != "backups":
                 counts[name] += erase(session, settings, at)

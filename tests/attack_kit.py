@@ -7,7 +7,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -32,8 +32,8 @@ from desk.chat.turns import Turns
 from desk.content.catalogue import CatalogueEntry, catalogue
 from desk.content.usage import dialogue
 from desk.db import Base, Database, UtcDateTime, now
+from desk.hours_editing import set_special_day, set_week
 from desk.models import (
-    Appointment,
     Channel,
     ChatMessage,
     Conversation,
@@ -74,9 +74,7 @@ class World:
         self.database = database
         self.app = desk_app(database, folder, **({"undo_seconds": 60, "team_emails": "equipe@clinique.exemple"} | settings))
         self.settings = self.app.state.settings
-        content = _content()
-        self.app.state.content = content
-        self.app.state.turns = Turns(database, Assistant("http://127.0.0.1:9", "x" * 20, 1.0), content, settings=self.settings, events=self.app.state.events)
+        self.app.state.content = _content()
         self.numbers: dict[str, int] = {}  # name of a path parameter → the row that an attacker aims at
         self.requests: dict[str, str] = {}
         with database.transaction() as session:
@@ -159,8 +157,6 @@ class World:
         session.flush()
         self.numbers["proof_id"], self.numbers["question"] = proof.id, question.id
         self.numbers["place"] = text().place
-        from desk.hours_editing import set_special_day, set_week
-
         set_week(session, LEA, {day: "9 h – 17 h" for day in range(7)}, self.settings)
         set_special_day(session, LEA, "2031-05-05", "", "inventaire")
 
@@ -192,7 +188,7 @@ class World:
             case "pending":
                 move(work.wait_for_visitor)
             case "booked" | "brunos":
-                wish_of = Wish(self.numbers["clinician"], coming(1, 5 if name == "booked" else 6), _clock("10:00"), 30, "America/Toronto")
+                wish_of = Wish(self.numbers["clinician"], coming(1, 5 if name == "booked" else 6), time(10), 30, "America/Toronto")
                 meeting = appointments.book(session, reference, ana, ticket.version, wish_of, self.settings, now())
                 self.numbers["meeting" if name == "booked" else "brunos meeting"] = meeting.id
             case "closed":
@@ -231,7 +227,7 @@ class Browser(TestClient):
         """What its cookie holds."""
         return str(self.cookies[COOKIE])
 
-    def send(self, path: str, fields: Mapping[str, str], headers: Mapping[str, str] | None = None, body: bytes | None = None, kind: str = FORM) -> Response:
+    def submit(self, path: str, fields: Mapping[str, str], headers: Mapping[str, str] | None = None, body: bytes | None = None, kind: str = FORM) -> Response:
         """Posts a form, or any ``body``."""
         return self.post(path, content=urlencode(fields).encode() if body is None else body, headers={"Content-Type": kind, **(headers or {})})
 
@@ -289,6 +285,8 @@ def _of(name: str) -> Callable[[Browser], Mapping[str, str]]:
 
 def _erasing(browser: Browser) -> Mapping[str, str]:
     world = browser.world
+    state = world.app.state
+    state.turns = Turns(world.database, Assistant("http://127.0.0.1:9", "x" * 20, 1.0), _content(), settings=world.settings, events=state.events)
     # A request without a conversation: no assistant need be told.
     world.run(lambda session: session.execute(update(Ticket).where(Ticket.reference == world.requests["claimed"]).values(conversation_id=None)))
     stamp = world.run(lambda session: gather(session, Chosen.read([world.requests["claimed"]])).stamp)
@@ -512,15 +510,7 @@ def text() -> CatalogueEntry:
     return catalogue(_content(), dialogue())[0]
 
 
-def _clock(typed: str) -> Any:
-    from datetime import time
-
-    return time.fromisoformat(typed)
-
-
 def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Real argon2id of small parameters."""
     monkeypatch.setattr(accounts, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
 
-
-__all__ = ["Appointment", "World"]

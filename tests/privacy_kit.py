@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import select
 
 from bot.answers import Content, Message
+from desk import retention
 from desk.appointments import clinicians
 from desk.appointments import service as appointments
 from desk.appointments.service import Wish
@@ -82,12 +83,18 @@ def rasa(port: int) -> Iterator[Rasa]:
         thread.join()
 
 
+async def _wait(*_: Any) -> None:
+    await asyncio.sleep(3600)
+
+
 class Office:
     """A running desk with an agent and a privacy officer, who looks at its pages."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         """Starts it; its retention job waits, so that tests run it themselves."""
+        job, retention.keep_erasing = retention.keep_erasing, _wait
         self.desk = Desk(folder, **({"port": free_ports(3), "team_emails": "equipe@clinique.exemple", "undo_seconds": 0} | settings))
+        retention.keep_erasing = job
         self.folder = folder
         self.settings: Settings = self.desk.http.app.state.settings  # type: ignore[attr-defined]
         self.run = self.desk.run

@@ -159,13 +159,20 @@ def _copy(database: Database, draft: Path) -> None:
             assert isinstance(driver, sqlite3.Connection)
             driver.backup(target)
             target.execute("PRAGMA journal_mode = DELETE")  # one file, with nothing beside it
-            (verdict,) = target.execute("PRAGMA integrity_check").fetchone()
+            is_whole = _is_whole(target)
         finally:
             target.close()
     finally:
         source.close()
-    if verdict != "ok":
+    if not is_whole:
         raise BackupFailed("La copie n'est pas intègre\u00a0: vérifiez le disque et la base (PRAGMA integrity_check).")
+
+
+def _is_whole(copy: sqlite3.Connection) -> bool:
+    try:
+        return bool(copy.execute("PRAGMA integrity_check").fetchone() == ("ok",))
+    except sqlite3.DatabaseError:  # too broken to be checked
+        return False
 
 
 def _dump(program: str, address: str, draft: Path) -> None:

@@ -37,13 +37,14 @@ async def _events(request: Request, staff: StaffSession) -> Response:
 
 
 async def _stream(bus: EventBus, database: Database, token: str) -> AsyncIterator[str]:
-    """Events as a browser's ``EventSource`` reads them: kinds and references, never anything of a visitor. Ends with the session."""
+    """Events as a browser's ``EventSource`` reads them: kinds and references, never anything of a visitor. Ends with the session, or the role."""
     with bus.subscribe() as subscription:
         yield f"retry: {RETRY}\n\n"
         checked = time.monotonic()
         async for event in subscription.events():
             if event is None or time.monotonic() - checked > HEARTBEAT:
-                if await database.run(accounts.session_of, token) is None:
+                found = await database.run(accounts.session_of, token)
+                if found is None or Permission.READ_REQUESTS not in found[1]:  # signed out, or another role by now
                     return
                 checked = time.monotonic()
             yield f"data: {json.dumps(asdict(event))}\n\n" if event else ": still here\n\n"

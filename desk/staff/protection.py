@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
@@ -31,18 +32,18 @@ class BadForm(Exception):
 
 
 class SecurityHeaders:
-    """Puts ``HEADERS`` on every answer of the routes it wraps, refusals and redirects included."""
+    """Puts headers, ``HEADERS`` unless told others, on every answer of what it wraps, refusals and redirects included."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str] = HEADERS) -> None:
         """Takes the wrapped application."""
-        self.app = app
+        self.app, self._headers = app, headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes everything on."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                MutableHeaders(scope=message).update(self._headers)
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
@@ -90,7 +91,7 @@ async def read_form(request: Request) -> dict[str, str]:
     """The fields of a posted form.
 
     Raises:
-        BadForm: another content type, too large, or not UTF-8.
+        BadForm: another content type, too large, not UTF-8, or with a NUL, which PostgreSQL cannot keep.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         raise BadForm
@@ -100,9 +101,12 @@ async def read_form(request: Request) -> dict[str, str]:
         if len(body) > LARGEST_FORM:
             raise BadForm
     try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=20, errors="strict"))
+        fields = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=20, errors="strict"))
     except ValueError:
         raise BadForm from None
+    if any("\0" in part for field in fields.items() for part in field):
+        raise BadForm
+    return fields
 
 
 def are_equal(expected: str, given: str) -> bool:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from desk.models import StaffSession
@@ -56,8 +61,28 @@ def staff_routes() -> list[Mount | Route]:
         # What no area serves.
         staff_page("/{path:path}", _unknown, ("GET", "POST")),
     ]
-    return [Mount("/desk", routes=pages, middleware=[Middleware(protection.SecurityHeaders)])]
+    # What goes wrong is answered within the headers: outside of them it would be a bare answer, without any.
+    around = [
+        Middleware(protection.SecurityHeaders),
+        Middleware(ServerErrorMiddleware, handler=_broken),
+        Middleware(ExceptionMiddleware, handlers={HTTPException: _refused}),
+    ]
+    bare = protection.SecurityHeaders(RedirectResponse(protection.HOME, status_code=303))
+    return [Mount("/desk", routes=pages, middleware=around), Route("/desk", bare)]
 
 
 async def _unknown(request: Request, staff: StaffSession) -> Response:
     return message(request, 404, "Page introuvable", "Cette adresse ne mène à aucune page du bureau.")
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """Starlette's own refusals: a method that an address does not take."""
+    status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.BAD_REQUEST
+    response = message(request, status, "Demande refusée", "Cette adresse ne s'utilise pas ainsi. Rien n'a été modifié.")
+    response.headers.update(getattr(error, "headers", None) or {})
+    return response
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    """A mistake of ours; the app's own handler logs its kind."""
+    return message(request, 500, "Le bureau a rencontré une erreur", "Cette page n'a pas pu être affichée. Réessayez. Si cela continue, prévenez la personne qui administre le bureau.")

@@ -20,6 +20,7 @@ from desk.models import Backup, Note, Ticket
 from desk.privacy import backups
 from desk.privacy.backups import BackupFailed
 from tests.databases import CIPHER, KIND
+from tests.desk_pages import settings_for
 from tests.privacy_kit import EMAIL, NAME, Office
 
 only_sqlite = pytest.mark.skipif(KIND != "sqlite", reason="about SQLite's files")
@@ -114,21 +115,19 @@ def test_a_backup_that_cannot_be_written_leaves_nothing_behind(office: Office) -
 
 
 @only_sqlite
-def test_a_damaged_copy_is_not_kept(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = Path(str(office.desk.database.engine.url.database))
-    office.desk.database.overwrite_deleted()
-    office.desk.database.engine.dispose()
-    whole = path.read_bytes()
-    with path.open("r+b") as file:  # the last page, overwritten on the disk
-        file.seek(-4096, os.SEEK_END)
-        file.write(b"\xff" * 4096)
-    try:
-        with pytest.raises(BackupFailed):
-            make(office)
-        assert list((office.folder / "backups").glob("*")) == []
-    finally:
-        office.desk.database.engine.dispose()
-        path.write_bytes(whole)
+def test_a_damaged_copy_is_not_kept(database: Database, tmp_path: Path) -> None:
+    database.overwrite_deleted()
+    with database.engine.connect() as connection:
+        size = connection.exec_driver_sql("PRAGMA page_size").scalar_one()
+        page = connection.exec_driver_sql("SELECT rootpage FROM sqlite_master WHERE name = 'canned_replies'").scalar_one()
+    with (tmp_path / "desk.db").open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    with pytest.raises(BackupFailed, match="n'est pas intègre"):
+        backups.make(database, settings_for(tmp_path), now())
+    assert list((tmp_path / "backups").iterdir()) == []
+    with database.transaction() as session:
+        assert session.scalars(select(Backup)).all() == []
 
 
 @only_postgresql

@@ -236,7 +236,7 @@ def test_one_kind_that_cannot_be_erased_keeps_no_other_from_it(office: Office) -
 def crowd(office: Office) -> None:
     """Something of every kind that is over."""
     idle(office, "un hérisson savant")
-    reference = ended(office, TicketState.CLOSED, 31 * DAYS)
+    reference = ended(office, TicketState.CLOSED, 31 * DAYS, idle(office, "jointe à la demande"))
     other = office.leave()
     number, ana = office.ticket(other).id, office.staff(ANA).id
     office.send_due()
