@@ -157,7 +157,7 @@ class World:
         session.flush()
         self.numbers["proof_id"], self.numbers["question"] = proof.id, question.id
         self.numbers["place"] = text().place
-        set_week(session, LEA, {day: "9 h – 17 h" for day in range(7)}, self.settings)
+        set_week(session, LEA, dict.fromkeys(range(7), "9 h – 17 h"), self.settings)
         set_special_day(session, LEA, "2031-05-05", "", "inventaire")
 
     def _request(self, session: Session, name: str) -> str:
@@ -182,7 +182,9 @@ class World:
             case "claimed":
                 work.answer(session, reference, ana, "Bonjour, à demain.", ticket.version, self.settings)
                 self.numbers["undo"] = session.scalars(select(Undo.id)).one()
-                dead = queue.enqueue(session, Channel.EMAIL, "request_overdue", ticket=ticket, recipient="equipe@clinique.exemple", values={"link": "http://testserver/x"})
+                dead = queue.enqueue(
+                    session, Channel.EMAIL, "request_overdue", ticket=ticket, recipient="equipe@clinique.exemple", values={"link": "http://testserver/x"}
+                )
                 dead.state, dead.tries, dead.last_error = Delivery.DEAD, 10, "Le serveur de courrier est injoignable."
                 self.numbers["notification_id"] = dead.id
             case "pending":
@@ -513,4 +515,3 @@ def text() -> CatalogueEntry:
 def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Real argon2id of small parameters."""
     monkeypatch.setattr(accounts, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
-

@@ -33,6 +33,8 @@ DOES = ("demander à un médecin", "appeler", "demander un rendez-vous", "rien")
 _LOCK_HEAD = """# Empreintes des textes lus par les visiteurs. Écrit par `make lock WHY="…"` : ne se modifie pas à la main.
 # Ce qui compte dans une empreinte : le texte, les boutons, le libellé de la question. Raisons et signatures : reviews.yml.
 """
+
+
 @dataclass
 class Review:
     """The two files of ``data/review``."""

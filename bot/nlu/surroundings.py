@@ -87,9 +87,13 @@ def composed(examples: Sequence[Example], around: Surroundings, shares: Shares, 
         if is_question or is_grave or example.intent in ASKED_OF_STAFF:
             add(shares.stories, f"{_sentence(chance.choice(around.stories))} {example.text}")
             add(shares.closers, f"{example.text.rstrip(' .')}{chance.choice((' ', ', ', '. '))}{chance.choice(around.closers)}")
-        if is_question:
+        if is_question or is_grave:
             add(shares.asking, f"{chance.choice(around.asking)}{chance.choice((', ', ' : ', ' '))}{_lower(example.text)}")
             add(shares.thanks, f"{chance.choice(around.thanks)}{chance.choice((', ', '. ', ' '))}{example.text}")
+        if example.intent == ADVICE:
+            # As often as a question meets a disease or a correction, or the balance between the two would shift towards the harmless one.
+            add(shares.about + shares.corrections, f"{chance.choice(around.asking)}{chance.choice((', ', ' : ', '. '))}{example.text}")
+        if is_question:
             add(shares.corrections, f"{chance.choice(around.corrections)} {_lower(example.text)}")
         if example.intent in OF_ANY_DISEASE:
             body, mark = example.text.rstrip(" ?!."), " ?" if example.text.rstrip().endswith("?") else ""

@@ -85,4 +85,9 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _broken(request: Request, error: Exception) -> Response:
     """A mistake of ours; the app's own handler logs its kind."""
-    return message(request, 500, "Le bureau a rencontré une erreur", "Cette page n'a pas pu être affichée. Réessayez. Si cela continue, prévenez la personne qui administre le bureau.")
+    return message(
+        request,
+        500,
+        "Le bureau a rencontré une erreur",
+        "Cette page n'a pas pu être affichée. Réessayez. Si cela continue, prévenez la personne qui administre le bureau.",
+    )

@@ -43,7 +43,6 @@ from tests.attack_kit import (
     FORMS,
     LEA,
     NINA,
-    OTHER_PASSWORD,
     PASSWORD,
     ROLES,
     VERA,
@@ -117,7 +116,15 @@ def test_a_forged_form_changes_nothing_and_the_same_form_of_ours_does(world: Wor
         assert world.dump() == before, attack
 
     ours = fields | {"csrf": victim.csrf}
-    for origin in (ELSEWHERE, "null", "", f"http://{HOST}.ailleurs.example", f"http://{HOST}@ailleurs.example", f"http://ailleurs.example/{HOST}", f"http://{HOST}:81"):
+    for origin in (
+        ELSEWHERE,
+        "null",
+        "",
+        f"http://{HOST}.ailleurs.example",
+        f"http://{HOST}@ailleurs.example",
+        f"http://ailleurs.example/{HOST}",
+        f"http://{HOST}:81",
+    ):
         is_refused(victim.submit(address, ours, {"Origin": origin}), f"origin {origin}")
     for site in ("cross-site", "same-site"):
         is_refused(victim.submit(address, ours, {"Sec-Fetch-Site": site}), site)
@@ -426,7 +433,22 @@ def _letters(world: World) -> dict[int, str]:
 
 # ---------------------------------------------------------------- SQL in what people write
 
-HOSTILE = ("'", '"', "%", "_", "\\", "1 OR 1=1", "' OR '1'='1", "'; DROP TABLE tickets; --", '" OR ""="', "1) UNION SELECT * FROM staff --", "*", "%%' --", "\x00", "a\x00b")
+HOSTILE = (
+    "'",
+    '"',
+    "%",
+    "_",
+    "\\",
+    "1 OR 1=1",
+    "' OR '1'='1",
+    "'; DROP TABLE tickets; --",
+    '" OR ""="',
+    "1) UNION SELECT * FROM staff --",
+    "*",
+    "%%' --",
+    "\x00",
+    "a\x00b",
+)
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -518,8 +540,13 @@ def test_no_address_or_name_with_a_line_break_is_ever_kept(world: World, line: s
     lea.submit("/desk/canned/save", {"csrf": lea.csrf, "title": f"Titre{line}", "text": "Bonjour"})
     lea.submit("/desk/hours/special", {"csrf": lea.csrf, "day": "2031-07-07", "hours": "", "label": f"motif{line}"})
     with pytest.raises(ValueError, match="email"):
-        service.NewRequest.model_validate({"conversation_id": "x", "name": "Camille", "windows": "mardi", "subject": "liver", "transcript": False, "consent_version": "7"} | {"email": f"a{line}@exemple.fr"})
-    kept = [value for column in ("staff.name", "staff.email", "clinicians.name", "canned_replies.title", "special_days.label") for value in _column(world, column)]
+        service.NewRequest.model_validate(
+            {"conversation_id": "x", "name": "Camille", "windows": "mardi", "subject": "liver", "transcript": False, "consent_version": "7"}
+            | {"email": f"a{line}@exemple.fr"}
+        )
+    kept = [
+        value for column in ("staff.name", "staff.email", "clinicians.name", "canned_replies.title", "special_days.label") for value in _column(world, column)
+    ]
     assert not [value for value in kept if value and not str(value).isprintable()]
 
 
@@ -540,7 +567,11 @@ def test_a_downloads_name_is_one_of_ours_whatever_is_asked(world: World, line: s
     for answer in answers:
         assert re.fullmatch(r'attachment; filename="[a-z0-9_A-Z-]+\.(zip|csv|yml)"', answer.headers["content-disposition"])
     assert "content-disposition" not in lea.submit("/desk/insight/questions/export", question | {"intent": f"{question['intent']}{line}"}).headers
-    for answer in [lea.get(f"/desk/ailleurs{quote(line)}"), lea.get("/desk/login", params={"next": f"/desk/{line}"}), lea.get("/desk/", params={"reference": line})]:
+    for answer in [
+        lea.get(f"/desk/ailleurs{quote(line)}"),
+        lea.get("/desk/login", params={"next": f"/desk/{line}"}),
+        lea.get("/desk/", params={"reference": line}),
+    ]:
         assert not {"x-evil", "bcc", "x"} & {name.lower() for name in answer.headers}
 
 
@@ -558,9 +589,35 @@ def test_no_cell_of_the_numbers_becomes_a_formula(world: World, begins: str) -> 
 
 # No form takes more than twenty fields: more would be refused as a whole.
 EXTRA = (
-    {"role": "admin", "active": "0", "password_hash": "x", "totp_secret": "B" * 32, "email": "voleur@ailleurs.example", "staff_id": "1", "id": "1", "position": "9"},
-    {"state": "spam", "assignee_id": "1", "transcript_allowed": "1", "follows_id": "1", "subject": "other", "author": "Voleur", "actor": "Voleur", "sequence": "9"},
-    {"ticket_id": "1", "token_epoch": "9", "created_by": "Voleur", "signed_by": "Voleur", "undone_at": "1", "shown_at": "1", "recipient": "voleur@ailleurs.example"},
+    {
+        "role": "admin",
+        "active": "0",
+        "password_hash": "x",
+        "totp_secret": "B" * 32,
+        "email": "voleur@ailleurs.example",
+        "staff_id": "1",
+        "id": "1",
+        "position": "9",
+    },
+    {
+        "state": "spam",
+        "assignee_id": "1",
+        "transcript_allowed": "1",
+        "follows_id": "1",
+        "subject": "other",
+        "author": "Voleur",
+        "actor": "Voleur",
+        "sequence": "9",
+    },
+    {
+        "ticket_id": "1",
+        "token_epoch": "9",
+        "created_by": "Voleur",
+        "signed_by": "Voleur",
+        "undone_at": "1",
+        "shown_at": "1",
+        "recipient": "voleur@ailleurs.example",
+    },
 )
 
 
@@ -628,7 +685,13 @@ def _stays(answer: Response, path: str) -> None:
 
 @pytest.mark.parametrize("target", AWAY)
 def test_no_page_leads_away_from_the_desk(world: World, target: str) -> None:
-    for path, who, half in (("/login", "", False), ("/confirm", ANA, False), ("/first-password", NINA, False), ("/second-factor", ANA, True), ("/second-factor", LEA, False)):
+    for path, who, half in (
+        ("/login", "", False),
+        ("/confirm", ANA, False),
+        ("/first-password", NINA, False),
+        ("/second-factor", ANA, True),
+        ("/second-factor", LEA, False),
+    ):
         browser = world.browser(who, half=half)
         page = browser.get(f"/desk{path}", params={"next": target})
         _stays(page, f"/desk{path}")
@@ -649,7 +712,9 @@ def test_no_page_leads_away_from_the_desk(world: World, target: str) -> None:
 def test_every_redirect_stays_in_the_desk_whatever_host_is_named(world: World, signed_in: Callable[[Form], Browser], route: StaffRoute) -> None:
     form = FORMS[route.path]
     browser = signed_in(form)
-    answer = browser.submit(world.address(route, form.request), form.filled(browser) | {"csrf": browser.csrf}, {"Host": "evil.example", "X-Forwarded-Host": "evil.example"})
+    answer = browser.submit(
+        world.address(route, form.request), form.filled(browser) | {"csrf": browser.csrf}, {"Host": "evil.example", "X-Forwarded-Host": "evil.example"}
+    )
     assert "evil" not in answer.headers.get("location", "")
     assert "evil" not in answer.text
     nobody = world.browser().get(world.address(route, form.request), headers={"Host": "evil.example"})
@@ -727,7 +792,11 @@ def test_a_link_of_an_appointment_is_worth_nothing_once_used_moved_or_over(world
             assert visitor.submit(address, fields).status_code == 410
         assert visitor.get(address).status_code == 410
         assert world.dump() == before
-        world.run(lambda s: s.execute(update(Appointment).where(Appointment.id == world.numbers["meeting"]).values(token_epoch=0, starts_at=now() + timedelta(days=9))))
+        world.run(
+            lambda s: s.execute(
+                update(Appointment).where(Appointment.id == world.numbers["meeting"]).values(token_epoch=0, starts_at=now() + timedelta(days=9))
+            )
+        )
     assert visitor.submit(address, {"action": "cancel"}).status_code == 200
     before = world.dump()
     for fields in ({"action": "cancel"}, {"action": "other_time"}):
@@ -818,7 +887,15 @@ def test_static_files_and_the_visitors_errors_are_what_they_say_they_are(tmp_pat
         for path in ("/static/desk.css", "/static/desk.js", "/static/nulle-part.js"):
             answer = desk.http.get(path)
             assert answer.headers["x-content-type-options"] == "nosniff", path
-        for path in ("/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static/%2e%2e%2f%2e%2e%2fREADME.md", "/static//etc/passwd", "/static/..%5capp.py", "/static/%00"):
+        for path in (
+            "/static/../app.py",
+            "/static/%2e%2e/app.py",
+            "/static/..%2fapp.py",
+            "/static/%2e%2e%2f%2e%2e%2fREADME.md",
+            "/static//etc/passwd",
+            "/static/..%5capp.py",
+            "/static/%00",
+        ):
             answer = desk.http.get(path)
             assert answer.status_code in (404, 400), path
             assert "import" not in answer.text, path
@@ -854,7 +931,10 @@ def test_every_cookie_over_https_is_bound_to_the_host_and_out_of_reach_of_script
         attributes = {part.strip().lower() for part in cookie.split(";")[1:]}
         assert {"secure", "httponly", "path=/", "samesite=lax"} <= attributes, cookie
         assert not any(part.startswith("domain") for part in attributes), cookie
-    assert len({cookie.split(";")[0] for cookie in (*entered.headers.get_list("set-cookie"), *proved.headers.get_list("set-cookie")) if "passerelle=" in cookie}) == 2
+    assert (
+        len({cookie.split(";")[0] for cookie in (*entered.headers.get_list("set-cookie"), *proved.headers.get_list("set-cookie")) if "passerelle=" in cookie})
+        == 2
+    )
     world.close()
 
 
@@ -876,7 +956,11 @@ BODIES: dict[str, Callable[[str], tuple[bytes, str, bool]]] = {
     "nothing": lambda csrf: (b"", FORM, False),
     "JSON": lambda csrf: (f'{{"csrf": "{csrf}"}}'.encode(), "application/json", False),
     "XML": lambda csrf: (b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><x>&a;</x>', "application/xml", False),
-    "multipart": lambda csrf: (f'--x\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n{csrf}\r\n--x--\r\n'.encode(), "multipart/form-data; boundary=x", False),
+    "multipart": lambda csrf: (
+        f'--x\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n{csrf}\r\n--x--\r\n'.encode(),
+        "multipart/form-data; boundary=x",
+        False,
+    ),
     "a type that ends well": lambda csrf: (f"csrf={csrf}".encode(), f"text/plain; {FORM}", False),
     "compressed": lambda csrf: (b"\x1f\x8b\x08\x00" + b"\x00" * 40, FORM, False),
 }
@@ -925,7 +1009,14 @@ def test_the_visitors_form_is_refused_from_another_site_by_every_sign(world: Wor
     visitor = world.browser()
     token = world.run(lambda session: links.token(session.get_one(Appointment, world.numbers["meeting"]), world.settings))
     before = world.dump()
-    for headers in ({"Origin": ELSEWHERE}, {"Origin": "null"}, {"Origin": ""}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": f"http://{HOST}.evil.example"}):
+    for headers in (
+        {"Origin": ELSEWHERE},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": f"http://{HOST}.evil.example"},
+    ):
         for action in ("cancel", "other_time"):
             answer = visitor.submit(f"/rendez-vous/{token}", {"action": action}, headers)
             assert answer.status_code == 403

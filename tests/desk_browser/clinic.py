@@ -108,7 +108,7 @@ class Clinic:
         """Has a request arrive earlier than it did; its deadlines are eight and forty hours after that."""
         with self.database.transaction() as session:
             ticket = session.scalars(select(Ticket).where(Ticket.reference == reference)).one()
-            ticket.created_at = now() - timedelta(minutes=minutes)
+            ticket.created_at = ticket.consent_at = now() - timedelta(minutes=minutes)
             ticket.answer_due, ticket.booking_due = ticket.created_at + timedelta(hours=8), ticket.created_at + timedelta(hours=40)
 
     def owner(self, reference: str) -> str | None:
@@ -245,7 +245,7 @@ def _requests(clinic: Clinic, is_ordinary: bool) -> None:
         return known[key]
 
     fatou = {"email": "fatou.diop@exemple.fr", "conversation_id": CONVERSATION, "transcript": True}
-    leave("waiting", "Fatou Diop", 12, windows="jeudi matin, ou alors vendredi après 17 h si c'est possible pour vous", **fatou)
+    leave("waiting", "Fatou Diop", 0, windows="jeudi matin, ou alors vendredi après 17 h si c'est possible pour vous", **fatou)
     leave("by phone only", "Camille Martin", 95, subject="joints", windows="le soir")
     leave("late", "Louis Petit", 560, subject="other", windows="quand vous voulez")
     clinic.does(AGENT, work.claim, leave("claimed", "Éva Dupré-Lachenal", 300, subject="neurology", email="eva@exemple.fr", phone=None))
@@ -277,6 +277,7 @@ def _requests(clinic: Clinic, is_ordinary: bool) -> None:
         known["cancelled"] = work.cancel_by_visitor(session, gone.reference, settings).reference
         old = session.scalars(select(Ticket).where(Ticket.reference == _left_in(session, settings, "Omar Haddad"))).one()
         known["expired"] = work.expire(session, old.reference, old.version, settings).reference
+    clinic.grow_old(known["expired"], 2300)
 
 
 def _left_in(session: Any, settings: Settings, name: str) -> str:

@@ -91,7 +91,7 @@ def test_signing_in_for_the_first_time(ordinary: Clinic, browser_of: BrowserCont
 def test_the_list_and_a_request(ordinary: Clinic, browser_of: BrowserContext, folder: Path) -> None:
     page = open_as(browser_of, ordinary, AGENT)
     page.goto("/desk/")
-    shoot(page, folder, "liste")
+    shoot(page, folder, "liste", most=920)
     page.goto(f"/desk/requests/{ordinary.references['waiting']}")
     shoot(page, folder, "demande", most=900)
     page.goto("/desk/shortcuts")

@@ -122,10 +122,9 @@ def test_of_two_agents_who_claim_at_once_one_has_the_request_and_the_other_is_to
     # Both forms are sent before either answer is looked at.
     for page in (first, second):
         page.get_by_role("button", name="Prendre en charge").click(no_wait_after=True)
-    titles = [first.locator("h1"), second.locator("h1")]
-    for title, page in zip(titles, (first, second)):
+    for page in (first, second):
         expect(page.get_by_text("vous suivez cette demande").or_(page.get_by_text("Cette demande a changé entre-temps"))).to_be_visible()
-    told = [page for page, title in zip((first, second), titles) if title.inner_text().startswith("Cette demande a changé")]
+    told = [page for page in (first, second) if page.locator("h1").inner_text().startswith("Cette demande a changé")]
     owner = clinic.owner(reference)
     assert len(told) == 1, "exactly one of the two is told that somebody was faster"
     assert owner == (OTHER_AGENT if told[0] is first else AGENT)
