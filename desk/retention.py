@@ -1,7 +1,8 @@
 """Erases what has been kept long enough, again and again; and tells beforehand what that would be.
 
 What is erased here is what ``planned`` counts: both ask the same functions. ``PASSERELLE_RETENTION=off`` stops all of it, but for what
-was to be forgotten already: forms that Rasa could not be told to forget, and copies of mails whose request is gone.
+was to be forgotten already: forms that Rasa could not be told to forget, and copies of mails whose request is gone. Leases of seconds
+(who has which page open, what can still be undone) are deleted by ``desk.tickets.rounds`` every minute.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from desk.chat.rasa import AssistantError
 from desk.chat.turns import Turns
 from desk.db import Database, cipher_of, now
 from desk.insight import not_understood
-from desk.models import Notification, Presence, Ticket, TicketState, Undo
+from desk.models import Notification, Ticket, TicketState
 from desk.outbox import queue
 from desk.outbox.mail import forget_files, sink_of
 from desk.privacy import backups, erasure, mail_copies, words
@@ -37,8 +38,8 @@ from desk.tickets import states
 logger = logging.getLogger(__name__)
 EVERY_SECONDS = 600
 REQUESTS_AT_ONCE = 50  # erased in one transaction: others wait no longer than that takes
-# Leases of seconds and sessions that are over say nothing of a visitor: they go, and are worth no entry of the audit trail by themselves.
-_LEASES = frozenset({"presence", "undos", "staff_sessions"})
+# Sessions that are over say nothing of a visitor: they go, and are worth no entry of the audit trail by themselves.
+_LEASES = frozenset({"staff_sessions"})
 
 
 @dataclass(frozen=True)
@@ -138,21 +139,12 @@ def _backups(session: Session, settings: Settings, at: datetime) -> int:
     return backups.erase_outdated(session, backups.folder_of(settings), at, settings.backup_days)
 
 
-def _ended(table: type[Presence] | type[Undo], end: InstrumentedAttribute[datetime]) -> Callable[[Session, Settings, datetime], int]:
-    def delete_ended(session: Session, settings: Settings, at: datetime) -> int:
-        return cast(CursorResult[Any], session.execute(delete(table).where(end <= at).execution_options(synchronize_session=False))).rowcount
-
-    return delete_ended
-
-
 # By what they erase; each deletes what is over at an instant and says how much that was.
 RULES: Mapping[str, Callable[[Session, Settings, datetime], int]] = {
     "outbox": lambda session, settings, at: queue.purge(session, at),
     "not_understood": lambda session, settings, at: not_understood.purge(session, at - timedelta(days=settings.not_understood_days)),
     "sign_ins": lambda session, settings, at: sign_ins.purge(session),
     "staff_sessions": lambda session, settings, at: sessions.purge(session),
-    "presence": _ended(Presence, Presence.expires_at),
-    "undos": _ended(Undo, Undo.until),
     "backups": _backups,
 }
 

@@ -27,7 +27,7 @@ from desk.models import AuditEntry, Conversation, Role, Staff, StaffSession, Tic
 from desk.outbox.worker import worker_of
 from desk.settings import Settings
 from desk.staff import presence
-from desk.tickets import service, work
+from desk.tickets import rounds, service, work
 from tests.appointment_kit import coming
 from tests.desk_client import SECRET, Desk
 from tests.desk_pages import Page
@@ -91,10 +91,11 @@ class Office:
     """A running desk with an agent and a privacy officer, who looks at its pages."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
-        """Starts it; its retention job waits, so that tests run it themselves."""
-        job, retention.keep_erasing = retention.keep_erasing, _wait
+        """Starts it; what it does by itself with old rows waits, so that tests do it themselves."""
+        jobs = retention.keep_erasing, rounds.keep_going
+        retention.keep_erasing = rounds.keep_going = _wait
         self.desk = Desk(folder, **({"port": free_ports(3), "team_emails": "equipe@clinique.exemple", "undo_seconds": 0} | settings))
-        retention.keep_erasing = job
+        retention.keep_erasing, rounds.keep_going = jobs
         self.folder = folder
         self.settings: Settings = self.desk.http.app.state.settings  # type: ignore[attr-defined]
         self.run = self.desk.run

@@ -36,6 +36,7 @@ def main() -> int:
             quiet=True,
         ),
         stories(),
+        step("desk in a browser", [DESK, "-m", "pytest", "tests/desk_browser"]),
         step("stack, browser and conversations", [DESK, "-m", "pytest", "tests/stack", "tests/conversations", "tests/understanding/test_understanding.py"]),
     ]
     print()

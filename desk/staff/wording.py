@@ -82,7 +82,7 @@ _ACTIONS = {
     "hours.special_day": "Jour particulier fixé",
     "hours.ordinary_day": "Jour particulier supprimé",
     "clinician.add": "Praticien ajouté",
-    "clinician.rename": "Praticien renommé",
+    "clinician.rename": "Nom du praticien changé",
     "clinician.activate": "Praticien proposé de nouveau",
     "clinician.deactivate": "Praticien retiré du choix",
     "staff.add": "Compte créé",

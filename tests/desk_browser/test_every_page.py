@@ -201,7 +201,7 @@ def test_no_page_that_answers_a_form_has_a_fault(clinic: Clinic, opens: Opens) -
     faults += look(officer)
     officer.get_by_label("Votre mot de passe").fill(PASSWORD)
     officer.get_by_role("button", name="Continuer").click()
-    expect(officer.get_by_role("button", name="Effacer définitivement")).to_be_visible()
+    expect(officer.get_by_role("button", name="Effacer toutes ces données")).to_be_visible()
     faults += look(officer)
     assert faults == []
 

@@ -292,10 +292,10 @@ def test_the_privacy_officer_erases_a_person_after_giving_the_password_again(cli
 
     expect(page.locator("main")).to_contain_text(name)
     page.get_by_label(re.compile("Pour confirmer, tapez")).fill("RDV-0000-00")
-    page.get_by_role("button", name="Effacer définitivement").click()
+    page.get_by_role("button", name="Effacer toutes ces données").click()
     expect(page.get_by_role("alert")).to_be_visible()
     page.get_by_label(re.compile("Pour confirmer, tapez")).fill(reference)
-    page.get_by_role("button", name="Effacer définitivement").click()
+    page.get_by_role("button", name="Effacer toutes ces données").click()
     expect(page.locator("h1")).to_contain_text("Effacement")
     expect(page.locator("main")).not_to_contain_text(name)
 
