@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,12 +22,16 @@ DATA = ["data/nlu", "data/stories", "data/answers"]
 
 
 def main() -> int:
+    # On the second core, beside the first steps; what it says is shown when it is done.
+    aside = ThreadPoolExecutor(1).submit(
+        step, "desk on PostgreSQL", [DESK, "-m", "pytest", "-p", "no:cacheprovider", "tests/desk"], {"PASSERELLE_TEST_DATABASE": "postgresql"}, aside=True
+    )
     results = [
         step("lint", [DESK, "-m", "ruff", "check", "."]),
         step("format", [DESK, "-m", "ruff", "format", "--check", "."]),
         step("types", [DESK, "-m", "mypy"]),
         step("fast tests", [DESK, "-m", "pytest", "tests/bot", "tests/guard", "tests/content", "tests/desk", "tests/understanding/test_apart.py"]),
-        step("desk on PostgreSQL", [DESK, "-m", "pytest", "tests/desk"], {"PASSERELLE_TEST_DATABASE": "postgresql"}),
+        aside.result(),
         step("shared code on Rasa's Python", [BOT, "-m", "pytest", "-p", "no:cacheprovider", "tests/bot", "tests/guard"]),
         step("understanding", [BOT, "-W", "ignore", "-m", "pytest", "-p", "no:cacheprovider", "tests/rasa"], QUIET),
         step(
@@ -47,12 +52,15 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def step(name: str, command: list[str], environment: dict[str, str] | None = None, quiet: bool = False) -> tuple[str, bool, float]:
-    """Runs one command; a quiet one is heard only when it fails (Rasa says much that means nothing)."""
-    print(f"\n== {name}", flush=True)
+def step(name: str, command: list[str], environment: dict[str, str] | None = None, quiet: bool = False, aside: bool = False) -> tuple[str, bool, float]:
+    """Runs one command; a quiet one is heard only when it fails (Rasa says much that means nothing), one that runs aside when it is done."""
+    if not aside:
+        print(f"\n== {name}", flush=True)
     started = time.monotonic()
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **(environment or {})}, check=False, capture_output=quiet, text=True)
-    if quiet and done.returncode:
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **(environment or {})}, check=False, capture_output=quiet or aside, text=True)
+    if aside:
+        print(f"\n== {name}\n{done.stdout[-8000:]}{done.stderr[-2000:]}", flush=True)
+    elif quiet and done.returncode:
         print((done.stdout + done.stderr)[-4000:])
     return name, done.returncode == 0, time.monotonic() - started
 
