@@ -14,7 +14,7 @@ from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from bot.answers import Content, Message
 from desk import retention
@@ -23,7 +23,7 @@ from desk.appointments import service as appointments
 from desk.appointments.service import Wish
 from desk.chat import conversations as chat
 from desk.db import now
-from desk.models import AuditEntry, Conversation, Role, Staff, StaffSession, Ticket
+from desk.models import AuditEntry, Conversation, Delivery, Notification, Role, Staff, StaffSession, Ticket
 from desk.outbox.worker import worker_of
 from desk.settings import Settings
 from desk.staff import presence
@@ -31,7 +31,7 @@ from desk.tickets import rounds, service, work
 from tests.appointment_kit import coming
 from tests.desk_client import SECRET, Desk
 from tests.desk_pages import Page
-from tests.stack_client import free_ports
+from tests.stack_client import free_ports, wait_for
 
 NAME, EMAIL, PHONE = "Zébulon Kermadec", "zebulon.kermadec@exemple.fr", "+33698334455"
 # What would betray the person wherever it stood.
@@ -164,9 +164,8 @@ class Office:
 
     def send_due(self) -> None:
         """Everything that is due has left, into the folder; whoever sends it, the desk's own worker or this one."""
-        for _ in range(20):
-            if asyncio.run(worker_of(self.desk.database, self.settings).send_due()) == 0:
-                return
+        due = select(func.count()).select_from(Notification).where(Notification.state == Delivery.PENDING, Notification.not_before <= now())
+        wait_for(lambda: asyncio.run(worker_of(self.desk.database, self.settings).send_due()) == 0 == self.run(lambda s: s.scalar(due)), 30, "mails to leave")
 
     # ------------------------------------------------------------ what happens
 

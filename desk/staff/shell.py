@@ -28,7 +28,6 @@ logger = logging.getLogger(__name__)
 Page = Callable[[Request], Awaitable[Response]]
 StaffPage = Callable[[Request, StaffSession], Awaitable[Response]]
 STATIC = "/static"
-LARGEST_NUMBER = 2**31 - 1  # that a row can have: more is an error of the database, not a row that is not there
 FIRST_PASSWORD, SECOND_FACTOR, CONFIRM = "/desk/first-password", "/desk/second-factor", "/desk/confirm"
 
 
@@ -94,7 +93,7 @@ def _signed_in(page: StaffPage, permission: Permission | None, confirmed: bool, 
                 landing = navigation.landing(request, lambda wanted: is_allowed(request, wanted))
                 return RedirectResponse(landing or navigation.ACCOUNT, status_code=303)
             return message(request, 403, "Accès réservé", "Votre rôle ne donne pas accès à cette page. Une personne qui administre le bureau peut le changer.")
-        if any(isinstance(number, int) and number > LARGEST_NUMBER for number in request.path_params.values()):
+        if any(isinstance(number, int) and number > accounts.LARGEST_NUMBER for number in request.path_params.values()):
             return message(request, 404, "Page introuvable", "Cette adresse ne mène à aucune page du bureau.")
         if request.method == "POST":
             form = await protection.read_form(request)

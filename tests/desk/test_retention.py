@@ -272,7 +272,7 @@ def test_switched_off_nothing_goes_by_age(tmp_path: Path) -> None:
     office = Office(tmp_path, retention="off")
     try:
         crowd(office)
-        office.leave()
+        office.send_due()
         (office.folder / "mail" / "msg_late.eml").write_text(NAME)
         before = office.desk.contents()
         assert run(office) == {"mail_copies": 1}, "a copy whose request is gone is no matter of age"

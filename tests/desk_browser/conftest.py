@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from tests.desk_browser.clinic import Clinic, open_clinic
 
 FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 PHONE: ViewportSize = {"width": 390, "height": 844}
+SECONDS = 20  # of patience, with a machine that does much else
 WIDE: ViewportSize = {"width": 1280, "height": 860}
 
 
@@ -43,6 +44,7 @@ def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         path = os.environ.get("PASSERELLE_CHROMIUM", "/usr/bin/chromium")
         browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])])
+        expect.set_options(timeout=SECONDS * 1000)
         yield browser
         browser.close()
 
@@ -57,7 +59,7 @@ def opens(chromium: Browser, clinic: Clinic) -> Iterator[Opens]:
         context = chromium.new_context(
             viewport=PHONE if phone else WIDE, locale="fr-FR", timezone_id="Europe/Belgrade", base_url=clinic.url, java_script_enabled=scripts, **options
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(SECONDS * 1000)
         contexts.append(context)
         if name:
             context.add_cookies(clinic.cookies(name))  # type: ignore[arg-type]

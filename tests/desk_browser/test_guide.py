@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.desk_browser.clinic import AGENT, DOCTOR, OFFICER, PASSWORD, Clinic, coming_tuesday, day_in_form, open_clinic
+from tests.desk_browser.conftest import SECONDS
 from tests.stack_client import ROOT
 
 GUIDE = ROOT / "docs/guide-equipe.md"
@@ -39,7 +40,7 @@ def browser_of(chromium: Browser, ordinary: Clinic) -> Iterator[BrowserContext]:
     context = chromium.new_context(
         viewport={"width": WIDTH, "height": 800}, locale="fr-FR", timezone_id="Europe/Belgrade", color_scheme="light", base_url=ordinary.url
     )
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(SECONDS * 1000)
     yield context
     context.close()
 
