@@ -120,10 +120,10 @@ class SqliteFiles:
     """``desk.db`` in each folder."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="passerelle-sqlite-"))
-        template = self._folder / "template.db"
-        _migrate(f"sqlite:///{template}")
-        self._template = template.read_bytes()
+        with tempfile.TemporaryDirectory() as folder:
+            template = Path(folder) / "template.db"
+            _migrate(f"sqlite:///{template}")
+            self._template = template.read_bytes()
 
     def migrated(self, folder: Path) -> str:
         """See ``Databases``."""
@@ -142,8 +142,7 @@ class SqliteFiles:
         """Pytest removes its folders itself."""
 
     def close(self) -> None:
-        """Removes the template."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Nothing runs."""
 
 
 class PostgresqlDatabases:

@@ -11,6 +11,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 import uvicorn
 from joserfc import jwt
@@ -85,7 +86,7 @@ class IdentityProvider:
 
     async def _token(self, request: Request) -> Response:
         self.redeemed += 1
-        form = await request.form()
+        form = dict(parse_qsl((await request.body()).decode()))
         expected = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
         asked = self._codes.pop(str(form.get("code")), None)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(str(form.get("code_verifier")).encode()).digest()).decode().rstrip("=")

@@ -15,6 +15,8 @@ from pathlib import Path
 FOLDERS = ("/usr/lib/postgresql/*/bin", "/opt/homebrew/opt/postgresql@*/bin", "/usr/local/opt/postgresql@*/bin", "/usr/pgsql-*/bin")
 OLDEST = 15  # the first one whose whole cluster can sort by ICU
 USER = "passerelle"
+PREFIX = "passerelle-pg-"
+STALE_SECONDS = 3600
 SECONDS_TO_START = 60
 
 
@@ -36,7 +38,8 @@ class Server:
             MissingPostgresql: its programs are not on this machine.
         """
         programs = binaries()
-        self.folder = Path(tempfile.mkdtemp(prefix="passerelle-pg-", dir=parent))
+        _sweep(parent)
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         as_somebody = []
         if os.geteuid() == 0:  # initdb refuses root
             shutil.chown(self.folder, "nobody")
@@ -44,6 +47,8 @@ class Server:
         data = self.folder / "data"
         kind = ["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--locale-provider=icu", "--icu-locale=fr", "--no-sync"]
         subprocess.run([*as_somebody, programs / "initdb", "-D", data, *kind], check=True, capture_output=True, cwd="/")
+        if shutil.which("setpriv"):
+            as_somebody = [*(as_somebody or ["setpriv"]), "--pdeathsig=INT"]  # a run that is killed takes its server with it
         wanted = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         command = [*as_somebody, programs / "postgres", "-D", data, "-k", self.folder, "-h", "", *wanted]
         self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd="/")
@@ -66,6 +71,16 @@ class Server:
                 self.close()
                 raise TimeoutError("PostgreSQL did not start")
             time.sleep(0.05)
+
+
+def _sweep(parent: Path) -> None:
+    """Removes the folders that killed runs have left: no server is in them any more."""
+    for folder in parent.glob(f"{PREFIX}*"):
+        try:
+            if time.time() - folder.stat().st_mtime > STALE_SECONDS and not (folder / "data" / "postmaster.pid").exists():
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            continue  # somebody else's
 
 
 def binaries() -> Path:
