@@ -117,7 +117,8 @@ def are_equal(expected: str, given: str) -> bool:
 def safe_return(target: str) -> str:
     """Where to go after signing in: a page of the desk, never another site."""
     is_ours = re.fullmatch(r"/desk/[A-Za-z0-9/_.?=&%+-]*", target) and not re.match(r"/desk/log(?:in|out)\b", target)
-    return target if is_ours else HOME
+    leads_up = re.search(r"/(?:\.|%2e){2}(?:[/?]|$)", target, re.IGNORECASE)  # « /desk/../… » is another page of this site
+    return target if is_ours and not leads_up else HOME
 
 
 def _is_https(request: Request) -> bool:
