@@ -1,4 +1,5 @@
-"""``python -m desk run | serve | migrate | content | staff … | keys … | audit verify | retention | backup | backups``."""
+"""``python -m desk run | serve | migrate | content | staff … | keys … | audit verify | retention | backup | backups |
+reapply-erasures``."""
 
 from __future__ import annotations
 
@@ -73,6 +74,9 @@ def _add_upkeep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     ageing.set_defaults(function="show_retention")
     commands.add_parser("backup", help="copy the database into data/backups, without its keys").set_defaults(function="make_backup")
     commands.add_parser("backups", help="list the copies and when each is deleted").set_defaults(function="list_backups")
+    again = commands.add_parser("reapply-erasures", help="after a backup was restored: erase again what had been erased since it was made")
+    again.add_argument("--list", help="the list of erasures; without it erasures.jsonl of PASSERELLE_DATA")
+    again.set_defaults(function="reapply_erasures")
 
 
 def _serve(settings: Settings) -> int:

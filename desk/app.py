@@ -23,6 +23,7 @@ from desk import problems, retention
 from desk.appointments import visitor_pages
 from desk.chat import api as chat_api
 from desk.chat.limits import RateLimits
+from desk.chat.live import OpenStreams
 from desk.chat.rasa import Assistant
 from desk.chat.turns import Turns
 from desk.db import Database, connect
@@ -58,9 +59,18 @@ def create_app(settings: Settings) -> Starlette:
     content = Content()
     database = Database(connect(settings.database_url, settings.cipher))
     assistant = Assistant(settings.rasa_url, settings.secret, settings.turn_timeout)
-    events = EventBus()
+    events, visitor_events = EventBus(), EventBus()  # two: what is about a conversation is no matter of staff's pages
     counted = metrics.Metrics()
-    turns = Turns(database, assistant, content, lambda session: load_calendar(session, settings), settings=settings, events=events, metrics=counted)
+    turns = Turns(
+        database,
+        assistant,
+        content,
+        lambda session: load_calendar(session, settings),
+        settings=settings,
+        events=events,
+        visitor_events=visitor_events,
+        metrics=counted,
+    )
     health = Health(database, assistant, settings.actions_url)
     worker = worker_of(database, settings)
 
@@ -68,7 +78,7 @@ def create_app(settings: Settings) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         inspect("bonjour")  # compiles the lexicon now, not on the first visitor whom Rasa fails
         eraser = asyncio.create_task(retention.keep_erasing(database, turns, settings))
-        rounds_made = asyncio.create_task(rounds.keep_going(database, settings, events))
+        rounds_made = asyncio.create_task(rounds.keep_going(database, settings, events, visitor_events))
         sender = asyncio.create_task(worker.run())
         preparing = asyncio.create_task(not_understood.prepare(settings))
         with metrics.served(counted, database, settings.metrics_port, lambda: events.listeners):
@@ -77,6 +87,7 @@ def create_app(settings: Settings) -> Starlette:
         eraser.cancel()
         rounds_made.cancel()
         events.close()
+        visitor_events.close()
         sender.cancel()
         await asyncio.gather(sender, return_exceptions=True)  # it gives up its connections before the database closes
         await assistant.close()
@@ -105,6 +116,8 @@ def create_app(settings: Settings) -> Starlette:
     app.state.content = content
     app.state.database = database
     app.state.events = events
+    app.state.visitor_events = visitor_events
+    app.state.streams = OpenStreams(settings.rate_limits == "on")
     app.state.turns = turns
     app.state.limits = RateLimits(settings.rate_limits == "on")
     app.state.health = health

@@ -1,4 +1,4 @@
-"""Commands for the person who runs the desk: staff accounts, keys, the audit trail, retention, backups. They say in French what they did.
+"""Commands for the person who runs the desk: staff accounts, keys, the audit trail, retention, backups, restoring. They say in French what they did.
 
 ``desk.__main__`` names them; each takes the settings and the parsed arguments, and returns the exit code.
 """
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 from desk import audit, rotation
 from desk.crypto import Keys, kept_keys, with_new_key, without_old_keys, write_keys
@@ -221,6 +222,38 @@ def list_backups(settings: Settings, args: argparse.Namespace) -> int:
         print(f"{one.name}  {state}")
     if not found:
         print("Aucune sauvegarde.")
+    return 0
+
+
+def reapply_erasures(settings: Settings, args: argparse.Namespace) -> int:
+    """Erases again what a restored backup has brought back."""
+    from desk.outbox.mail import forget_files, sink_of
+    from desk.privacy import ledger
+
+    path = Path(args.list) if args.list else ledger.path_of(settings)
+    try:
+        lines = ledger.read(path)
+    except FileNotFoundError:
+        if args.list:
+            return _refuse(f"{path} n'existe pas.")
+        lines = []
+    except (OSError, UnicodeDecodeError) as error:
+        return _refuse(f"{path} n'a pas pu être lu ({type(error).__name__}).")
+    with opened(settings) as database:
+        with database.transaction() as session:
+            lines += ledger.proved(session)
+            done = ledger.reapply(session, lines)
+        database.overwrite_deleted()
+        with database.transaction() as session:
+            ledger.keep(session, settings)
+    forget_files(sink_of(settings), done.erased.message_ids)
+    print(f"Effacements connus\u00a0: {len(set(lines))} (liste {path}, et base de données).")
+    print(f"Demandes effacées de nouveau\u00a0: {done.erased.counts['tickets']}.")
+    if done.alike:
+        print(f"Même adresse ou même numéro qu'une personne effacée, à vérifier\u00a0: {', '.join(done.alike)}.")
+    if done.unnamed:
+        print(f"Effacements de textes seuls, sans empreinte, à refaire à la main\u00a0: {done.unnamed}.")
+    print("Un texte d'une autre demande qui cite une personne effacée ne se retrouve pas ainsi\u00a0: la page «\u00a0Confidentialité\u00a0» la cherche.")
     return 0
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,12 +15,15 @@ from typing import Any, TypeVar
 from anyio import to_thread
 from sqlalchemy import DateTime, Engine, MetaData, Text, create_engine, event
 from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
 from desk.crypto import Cipher, CryptoError
 
 BUSY_SECONDS = 5
+DEADLOCK = "40P01"  # PostgreSQL's code: of the transactions that waited for each other, this one was broken off, wholly
+DEADLOCK_TRIES, DEADLOCK_PAUSE = 6, 0.1  # seconds at most before the second try, twice as long before each further one
 T = TypeVar("T")
 
 
@@ -170,10 +175,25 @@ class Database:
                 raw.close()
 
     async def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Runs ``function(session, …)`` in a transaction on a worker thread, so that the event loop never waits for a disk."""
+        """Runs ``function(session, …)`` in a transaction on a worker thread, so that the event loop never waits for a disk. See ``do``."""
 
         def call() -> T:
-            with self.transaction() as session:
-                return function(session, *args, **kwargs)
+            return self.do(function, *args, **kwargs)
 
         return await to_thread.run_sync(call)
+
+    def do(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Runs ``function(session, …)`` in a transaction; again from the beginning where PostgreSQL broke it off to end a deadlock.
+
+        Everywhere rows are locked in order of their ids and the audit trail after them, so that this is rare; but two transactions may want
+        the rows of the same two requests for reasons of their own, and then one of them has to give way.
+        """
+        for tried in range(DEADLOCK_TRIES):
+            try:
+                with self.transaction() as session:
+                    return function(session, *args, **kwargs)
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) != DEADLOCK or tried == DEADLOCK_TRIES - 1:
+                    raise
+            time.sleep(DEADLOCK_PAUSE * 2**tried * random.uniform(0.5, 1))  # noqa: S311 (the other one must have finished meanwhile)
+        raise AssertionError("unreachable: the last try returns or raises")  # pragma: no cover

@@ -113,7 +113,7 @@ class Calendar:
         Raises:
             NeverOpens: not in the next five years.
         """
-        opens, _ = next(self._from(at))
+        opens, _ = next(self.stretches_from(at))
         return max(opens, at.astimezone(UTC))
 
     def add_open_time(self, start: datetime, duration: timedelta) -> datetime:
@@ -132,12 +132,12 @@ class Calendar:
         left = duration
         if not left:
             return start.astimezone(UTC)
-        for opens, closes in self._from(start):
+        for opens, closes in self.stretches_from(start):
             begins = max(opens, start)
             if closes - begins >= left:
                 return begins.astimezone(UTC) + left
             left -= closes - begins
-        raise AssertionError("unreachable: _from raises")  # pragma: no cover
+        raise AssertionError("unreachable: stretches_from raises")  # pragma: no cover
 
     def open_time_between(self, a: datetime, b: datetime) -> timedelta:
         """The opening time from one instant to a later one; zero when ``b`` is not later."""
@@ -156,8 +156,12 @@ class Calendar:
             if opens < closes:  # the clock may be put forward over the whole of it
                 yield opens, closes
 
-    def _from(self, at: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """Every stretch that ends after an instant, the first of them perhaps begun."""
+    def stretches_from(self, at: datetime) -> Iterator[tuple[datetime, datetime]]:
+        """Every stretch that ends after an instant, in UTC and in order, the first of them perhaps begun.
+
+        Raises:
+            NeverOpens: after those of five years, instead of ending.
+        """
         day = at.astimezone(self.zone).date()
         end = day + FARTHEST
         while day <= end:

@@ -1,20 +1,23 @@
-"""How staff change the opening hours. Each function works inside the caller's transaction."""
+"""How staff change the opening hours, and with them the deadlines of open requests. Each function works inside the caller's transaction."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from desk import audit
+from desk.db import now
 from desk.french_time import DAYS
 from desk.hours import BadCalendar, Calendar, Special, Stretch
 from desk.hours_wording import read_stretches
 from desk.models import OpeningHours, SpecialDay
 from desk.settings import Settings
+from desk.tickets import recounting
 
 SUBJECT = "horaires"  # what the audit trail says was changed
 LONGEST_LABEL = 80
@@ -42,7 +45,7 @@ def set_week(session: Session, actor: str, typed: Mapping[int, str], settings: S
         session: commits after this returns.
         actor: name of the staff member.
         typed: weekday → hours as ``read_stretches`` reads them; nothing on any day means that no hours are configured.
-        settings: for the clinic's zone and country.
+        settings: for the clinic's zone and country, and how long requests may wait.
 
     Raises:
         BadHours: nothing was changed.
@@ -61,12 +64,13 @@ def set_week(session: Session, actor: str, typed: Mapping[int, str], settings: S
             Calendar(settings.zone, week, {}, settings.clinic_country)
         except BadCalendar as error:
             raise BadHours({}, str(error)) from None
-    session.execute(delete(OpeningHours))
-    session.add_all(OpeningHours(weekday=day, opens=s.opens, closes=s.closes) for day, stretches in week.items() for s in stretches)
+    with _deadlines_counted_again(session, settings):
+        session.execute(delete(OpeningHours))
+        session.add_all(OpeningHours(weekday=day, opens=s.opens, closes=s.closes) for day, stretches in week.items() for s in stretches)
     audit.record(session, actor, "hours.week", SUBJECT)
 
 
-def set_special_day(session: Session, actor: str, day: str, hours: str, label: str) -> date:
+def set_special_day(session: Session, actor: str, day: str, hours: str, label: str, settings: Settings) -> date:
     """Makes one date differ, or changes how it does.
 
     Args:
@@ -75,6 +79,7 @@ def set_special_day(session: Session, actor: str, day: str, hours: str, label: s
         day: ISO date.
         hours: one stretch as typed; empty for a closed day.
         label: why; staff alone read it.
+        settings: how long requests may wait.
 
     Raises:
         BadCalendar: with a French sentence; nothing was changed.
@@ -91,19 +96,33 @@ def set_special_day(session: Session, actor: str, day: str, hours: str, label: s
     special = Special(stretches[0] if stretches else None, re.sub(r"\s+", " ", label).strip())
     if len(special.label) > LONGEST_LABEL or not special.label.isprintable():
         raise BadCalendar(f"Le motif ne peut pas dépasser {LONGEST_LABEL} caractères.")
-    row = session.get(SpecialDay, when) or SpecialDay(day=when)
-    row.opens, row.closes = (special.hours.opens, special.hours.closes) if special.hours else (None, None)
-    row.label = special.label
-    session.add(row)
+    with _deadlines_counted_again(session, settings):
+        row = session.get(SpecialDay, when) or SpecialDay(day=when)
+        row.opens, row.closes = (special.hours.opens, special.hours.closes) if special.hours else (None, None)
+        row.label = special.label
+        session.add(row)
     audit.record(session, actor, "hours.special_day", when.isoformat())
     return when
 
 
-def remove_special_day(session: Session, actor: str, day: date) -> bool:
+def remove_special_day(session: Session, actor: str, day: date, settings: Settings) -> bool:
     """Makes a date an ordinary one again; False where it was one already."""
     row = session.get(SpecialDay, day)
     if row is None:
         return False
-    session.delete(row)
+    with _deadlines_counted_again(session, settings):
+        session.delete(row)
     audit.record(session, actor, "hours.ordinary_day", day.isoformat())
     return True
+
+
+@contextmanager
+def _deadlines_counted_again(session: Session, settings: Settings) -> Iterator[None]:
+    """What changes within is followed by the deadlines of open requests."""
+    before = recounting.counted_with(session, settings)
+    yield
+    session.flush()
+    after = recounting.counted_with(session, settings)
+    recounting.recount(session, before, after, now())
+    if after.calendar:
+        recounting.note_settings(session, settings)

@@ -190,7 +190,8 @@ class Ticket(Base):
     """A request for a consultation. Personal fields are empty once it is erased; the row itself stays as a trace.
 
     Clocks: ``answer_due`` and ``booking_due`` are instants worked out from the opening hours; while the visitor is waited for
-    (``paused_at``) they stand still, and move on by the opening time that was missed when the request is taken up again.
+    (``paused_at``) they stand still, and move on by the opening time that was missed when the request is taken up again. ``clocks_from`` is when
+    they last began to run, so that they can be counted again from there when the opening hours change (``desk.tickets.recounting``).
     """
 
     __tablename__ = "tickets"
@@ -224,6 +225,7 @@ class Ticket(Base):
     first_answer_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the first message or appointment of staff
     answer_due: Mapped[datetime | None] = mapped_column(UtcDateTime)
     booking_due: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    clocks_from: Mapped[datetime | None] = mapped_column(UtcDateTime)
     paused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     escalated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     follows_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id", ondelete="SET NULL"))  # the closed request this one takes up again

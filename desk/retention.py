@@ -27,7 +27,7 @@ from desk.insight import not_understood
 from desk.models import Notification, Ticket, TicketState
 from desk.outbox import queue
 from desk.outbox.mail import forget_files, sink_of
-from desk.privacy import backups, erasure, mail_copies, words
+from desk.privacy import backups, erasure, ledger, mail_copies, words
 from desk.privacy.erased import Erased
 from desk.settings import Settings
 from desk.staff import sessions, sign_ins
@@ -91,6 +91,7 @@ async def run(database: Database, turns: Turns, settings: Settings, at: datetime
     erased.add("mail_copies", await to_thread.run_sync(mail_copies.delete, sorted(set(copies))))
     if erased.counts.keys() - _LEASES:
         await database.run(_record, erased)
+    await database.run(ledger.keep, settings)
     if erased.counts:
         await to_thread.run_sync(database.overwrite_deleted)
     return erased.counts
@@ -113,7 +114,7 @@ def planned(database: Database, settings: Settings, at: datetime) -> Plan:
     What is deleted by one statement is deleted and taken back at once, so that the number is the very one.
     """
     with database.transaction() as session:
-        due = [ticket.id for ticket in tickets.over_before(session, _requests_until(settings, at))]
+        due = [ticket.id for ticket in tickets.over_before(session, _requests_until(settings, at), at)]
         counts = Counter({"tickets": len(due)})
         counts["backups"] = len(backups.outdated(session, backups.folder_of(settings), at, settings.backup_days))
         worked_on = [state for state in states.OPEN if state is not TicketState.EXPIRED]
@@ -170,11 +171,11 @@ async def _forget_idle(database: Database, turns: Turns, since: datetime) -> int
 
 async def _erase_requests(database: Database, settings: Settings, at: datetime, erased: Erased) -> None:
     def due(session: Session) -> list[int]:
-        return [ticket.id for ticket in tickets.over_before(session, _requests_until(settings, at))]
+        return [ticket.id for ticket in tickets.over_before(session, _requests_until(settings, at), at)]
 
     def erase(session: Session, ids: Sequence[int]) -> Erased:
         gone = Erased()
-        for ticket in tickets.over_before(session, _requests_until(settings, at), ids):  # looked at again: one may have been reopened
+        for ticket in tickets.over_before(session, _requests_until(settings, at), at, ids):  # looked at again: one may have been reopened
             gone.join(tickets.erase(session, ticket, audit.SYSTEM))
         return gone
 

@@ -87,15 +87,22 @@ async def _wait(*_: Any) -> None:
     await asyncio.sleep(3600)
 
 
+@contextmanager
+def _idle() -> Iterator[None]:
+    """A desk that is started meanwhile does nothing with old rows by itself."""
+    jobs = retention.keep_erasing, rounds.keep_going
+    retention.keep_erasing = rounds.keep_going = _wait
+    yield
+    retention.keep_erasing, rounds.keep_going = jobs
+
+
 class Office:
     """A running desk with an agent and a privacy officer, who looks at its pages."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         """Starts it; what it does by itself with old rows waits, so that tests do it themselves."""
-        jobs = retention.keep_erasing, rounds.keep_going
-        retention.keep_erasing = rounds.keep_going = _wait
-        self.desk = Desk(folder, **({"port": free_ports(3), "team_emails": "equipe@clinique.exemple", "undo_seconds": 0} | settings))
-        retention.keep_erasing, rounds.keep_going = jobs
+        with _idle():
+            self.desk = Desk(folder, **({"port": free_ports(3), "team_emails": "equipe@clinique.exemple", "undo_seconds": 0} | settings))
         self.folder = folder
         self.settings: Settings = self.desk.http.app.state.settings  # type: ignore[attr-defined]
         self.run = self.desk.run
@@ -103,6 +110,11 @@ class Office:
             self.run(lambda session, name=name, role=role: session.add(Staff(name=name, password_hash="!", role=role)))
         self.doctor = self.run(lambda session: clinicians.add(session, ANA, "Dr Jovanović").id)
         self.sign_in(VERA)
+
+    def start(self) -> None:
+        """Starts it again, after it was stopped."""
+        with _idle():
+            self.desk._start()
 
     # ------------------------------------------------------------ pages
 

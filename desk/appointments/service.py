@@ -19,11 +19,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
 from desk import audit
-from desk.appointments import ics, links, reminders
+from desk.appointments import links, reminders, withdrawing
 from desk.appointments.times import BadMoment, instant_of, slots
+from desk.appointments.withdrawing import count_change, withdraw, write
 from desk.french_time import FIXED, is_zone, moment_in
 from desk.hours import Calendar, load_calendar
-from desk.models import Appointment, AppointmentState, BookedSlot, Channel, Clinician, Staff, Ticket, TicketState
+from desk.models import Appointment, AppointmentState, BookedSlot, Clinician, Staff, Ticket, TicketState
 from desk.outbox import queue
 from desk.settings import Settings
 from desk.tickets import work
@@ -32,7 +33,6 @@ from desk.tickets.states import TRANSITIONS, Move, is_whose
 STEP = 5  # minutes of a booked slot; appointments begin and end on it
 SHORTEST, LONGEST = 5, 480  # minutes
 FARTHEST = timedelta(days=2 * 366)  # a date beyond is a slip of the keyboard
-_INVITATIONS = ("appointment_confirmed", "appointment_moved")
 
 
 class BookingError(Exception):
@@ -140,7 +140,7 @@ def move(session: Session, reference: str, appointment_id: int, actor: Staff, se
     session.execute(delete(BookedSlot).where(BookedSlot.appointment_id == appointment.id))
     appointment.clinician_id, appointment.starts_at, appointment.minutes = wish.clinician_id, starts_at, wish.minutes
     appointment.visitor_zone, appointment.other_time_asked_at = wish.visitor_zone, None
-    _changed(appointment)
+    count_change(appointment)
     _take_slots(session, appointment, settings)
     was_told = not queue.cancel_pending(session, appointment=appointment, templates=("appointment_confirmed",))
     queue.cancel_pending(session, appointment=appointment, templates=("appointment_moved",))
@@ -157,21 +157,9 @@ def cancel(session: Session, reference: str, appointment_id: int, actor: Staff, 
         TicketError: somebody was faster, or this person may not.
     """
     appointment = _standing(session, reference, appointment_id, at)
-    _withdraw(session, appointment, settings, at)
+    withdraw(session, appointment, settings, at)
     _give_back(session, appointment, actor, seen_version, settings, at)
     return appointment
-
-
-def withdraw_all(session: Session, ticket: Ticket, settings: Settings, at: datetime) -> int:
-    """Cancels what is still to come of a request that ends otherwise (its visitor cancels it); the request itself is left alone.
-
-    Returns:
-        How many appointments that were.
-    """
-    coming = [a for a in _of(session, ticket) if a.state is AppointmentState.BOOKED and links.ends_at(a) > at]
-    for appointment in coming:
-        _withdraw(session, appointment, settings, at)
-    return len(coming)
 
 
 # ---------------------------------------------------------------- the visitor
@@ -186,7 +174,7 @@ def cancel_by_visitor(session: Session, token: str, settings: Settings, at: date
         StateChanged: staff changed the request in this very moment; trying again works.
     """
     appointment = _before_it_begins(links.follow(session, token, settings, at, is_changed=True), at)
-    _withdraw(session, appointment, settings, at)
+    withdraw(session, appointment, settings, at)
     _give_back(session, appointment, None, None, settings, at)
     queue.tell_team(session, "appointment_cancelled_by_visitor", appointment.ticket, settings)
     return appointment
@@ -217,7 +205,7 @@ def must_be_phoned(ticket: Ticket) -> bool:
 
 def of_ticket(session: Session, ticket: Ticket) -> Sequence[Appointment]:
     """The appointments of a request, the latest last, clinicians loaded."""
-    return _of(session, ticket)
+    return withdrawing.of_ticket(session, ticket)
 
 
 def between(session: Session, first: datetime, last: datetime) -> Sequence[Appointment]:
@@ -291,23 +279,10 @@ def _before_it_begins(appointment: Appointment, at: datetime) -> Appointment:
     return appointment
 
 
-def _withdraw(session: Session, appointment: Appointment, settings: Settings, at: datetime) -> None:
-    """The appointment no longer stands: its time is free, its links are worthless, its letters are held back, the visitor is told."""
-    appointment.state = AppointmentState.CANCELLED
-    _changed(appointment)
-    session.execute(delete(BookedSlot).where(BookedSlot.appointment_id == appointment.id))
-    session.expire(appointment, ["slots"])
-    unheard = queue.cancel_pending(session, appointment=appointment, templates=("appointment_confirmed",))
-    queue.cancel_pending(session, appointment=appointment, templates=("appointment_moved",))
-    reminders.renew(session, appointment, settings, at)
-    if not unheard:  # whom no confirmation reached needs no cancellation
-        _write(session, appointment, "appointment_cancelled", settings, at)
-
-
 def _give_back(session: Session, appointment: Appointment, actor: Staff | None, seen_version: int | None, settings: Settings, at: datetime) -> None:
     """The request is worked on again, unless it is over already, or has another appointment to come."""
     ticket = appointment.ticket
-    others = [a for a in _of(session, ticket) if a.state is AppointmentState.BOOKED and links.ends_at(a) > at]
+    others = [a for a in of_ticket(session, ticket) if a.state is AppointmentState.BOOKED and links.ends_at(a) > at]
     if ticket.state is TicketState.BOOKED and not others:
         work.mark_unbooked(session, ticket.reference, actor, seen_version, settings)
     else:
@@ -325,31 +300,9 @@ def _check_right(ticket: Ticket, actor: Staff | None, seen_version: int | None) 
         raise work.NotYours(ticket.reference, ticket.assignee.name if ticket.assignee else "")
 
 
-def _changed(appointment: Appointment) -> None:
-    appointment.sequence += 1
-    appointment.token_epoch += 1
-
-
 def _invite(session: Session, appointment: Appointment, template: str, settings: Settings, at: datetime) -> None:
-    _write(session, appointment, template, settings, at)
+    write(session, appointment, template, settings, at)
     reminders.renew(session, appointment, settings, at)
-
-
-def _write(session: Session, appointment: Appointment, template: str, settings: Settings, at: datetime) -> None:
-    """A letter to the visitor with the calendar file, if they left an address."""
-    email = appointment.ticket.email
-    if not email:
-        return
-    values = {"ics": ics.text(appointment, email, settings, at), "ics_method": ics.method_of(appointment)}
-    if template in _INVITATIONS:
-        values["cancel_link"] = links.make(appointment, settings)
-    queue.enqueue(session, Channel.EMAIL, template, appointment=appointment, recipient=email, values=values)
-
-
-def _of(session: Session, ticket: Ticket) -> Sequence[Appointment]:
-    return session.scalars(
-        select(Appointment).where(Appointment.ticket_id == ticket.id).options(joinedload(Appointment.clinician)).order_by(Appointment.starts_at, Appointment.id)
-    ).all()
 
 
 def zone_of(appointment: Appointment) -> ZoneInfo:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from bot.answers import Content, Message
 from desk import audit
+from desk.appointments import withdrawing
 from desk.chat import conduct, crisis, hours_notice
 from desk.chat import conversations as chat
 from desk.chat.answering import Outcome
@@ -19,6 +20,7 @@ from desk.hours import Calendar
 from desk.insight import counting
 from desk.insight.metrics import Metrics
 from desk.models import ChatMessage, Conversation, Ticket
+from desk.outbox import queue
 from desk.outbox.mail import forget_files, sink_of
 from desk.settings import Settings
 from desk.tickets import service as tickets
@@ -118,7 +120,10 @@ class Aftercare:
         return [*still_true, *(self._received(ticket.reference) for ticket in untold)]
 
     def _erase(self, session: Session, ticket: Ticket) -> None:
+        is_called_off = bool(withdrawing.coming(session, ticket, now()))
         erased = tickets.erase(session, ticket, audit.VISITOR)
+        if self._settings and is_called_off:
+            queue.tell_team(session, "appointment_cancelled_by_visitor", ticket, self._settings)
         if self._settings:  # what the team was told: a reference and a link, so it matters little if this transaction fails yet
             forget_files(sink_of(self._settings), erased.message_ids)
 

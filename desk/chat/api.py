@@ -13,11 +13,14 @@ from starlette.routing import Route
 
 from desk.chat import conversations as chat
 from desk.chat import limits
+from desk.chat.contract import as_json
+from desk.chat.live import EventStream, OpenStreams, messages_after
 from desk.chat.rasa import AssistantError
 from desk.chat.turns import ConversationGone, ReplayConflict, Said, Turns, readable
 from desk.db import Database
-from desk.models import ChatMessage, Conversation
+from desk.models import Conversation
 from desk.problems import Problem
+from desk.tickets.events import EventBus
 
 logger = logging.getLogger(__name__)
 
@@ -64,10 +67,20 @@ async def read(request: Request) -> Response:
     """GET /api/conversations/{id}/messages?after=N: the thread from a sequence number on."""
     conversation = await _authenticated(request)
     after = request.query_params.get("after", "0")
-    if not after.isascii() or not after.isdigit() or len(after) > 9:
+    if not _is_number(after):
         raise Problem(400, "« after » doit être un nombre entier positif.")
     messages = await _database(request).run(chat.messages_after, conversation.id, int(after))
     return JSONResponse({"owner": conversation.owner.value, "messages": [as_json(m) for m in messages]})
+
+
+async def events(request: Request) -> Response:
+    """GET /api/conversations/{id}/events: the thread from where the page left off, and then what is said, as it is said."""
+    conversation = await _authenticated(request)
+    bus: EventBus = request.app.state.visitor_events
+    streams: OpenStreams = request.app.state.streams
+    left_off = request.headers.get("last-event-id") or request.query_params.get("after", "")
+    seq = int(left_off) if _is_number(left_off) else 0  # rather a message twice than one not at all
+    return EventStream(messages_after(bus, _database(request), conversation.id, seq), streams.one_more(conversation.id, _address(request)))
 
 
 async def erase(request: Request) -> Response:
@@ -93,22 +106,10 @@ routes = [
     Route("/api/conversations", create, methods=["POST"]),
     Route("/api/conversations/{id}/messages", say, methods=["POST"]),
     Route("/api/conversations/{id}/messages", read, methods=["GET"]),
+    Route("/api/conversations/{id}/events", events, methods=["GET"]),
     Route("/api/conversations/{id}", erase, methods=["DELETE"]),
     Route("/healthz", health, methods=["GET"]),
 ]
-
-
-def as_json(message: ChatMessage) -> dict[str, Any]:
-    """A message as the contract has it; payloads stay inside."""
-    return {
-        "seq": message.seq,
-        "from": message.sender,
-        "kind": message.kind,
-        "text": message.text,
-        "buttons": [{"id": b["id"], "label": b["label"]} for b in message.buttons],
-        "sources": message.sources,
-        "at": message.at.isoformat(),
-    }
 
 
 async def read_body(request: Request, largest: int = LARGEST_BODY) -> bytes:
@@ -150,6 +151,11 @@ def _said(body: Any) -> Said:
 def _sound(text: str) -> str:
     """The text with lone surrogates replaced: JSON may carry them, UTF-8 cannot."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _is_number(text: str) -> bool:
+    """Whether this is a sequence number."""
+    return text.isascii() and text.isdigit() and len(text) <= 9
 
 
 async def _authenticated(request: Request) -> Conversation:

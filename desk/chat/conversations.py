@@ -47,7 +47,7 @@ def open_conversation(session: Session, greeting: Message) -> tuple[Conversation
 
 def authenticated(session: Session, conversation_id: str, token: str) -> Conversation | None:
     """The conversation, if the token is its own."""
-    conversation = session.get(Conversation, conversation_id)
+    conversation = None if "\0" in conversation_id else session.get(Conversation, conversation_id)  # PostgreSQL looks for no NUL
     if conversation and hmac.compare_digest(conversation.token_hash, _hash(token)):
         return conversation
     return None
@@ -56,6 +56,11 @@ def authenticated(session: Session, conversation_id: str, token: str) -> Convers
 def messages_after(session: Session, conversation_id: str, seq: int) -> Sequence[ChatMessage]:
     """All messages with a higher sequence number, in order."""
     return session.scalars(select(ChatMessage).where(ChatMessage.conversation_id == conversation_id, ChatMessage.seq > seq).order_by(ChatMessage.seq)).all()
+
+
+def news(session: Session, conversation_id: str, seq: int) -> Sequence[ChatMessage] | None:
+    """All messages with a higher sequence number, in order; None once the conversation is gone."""
+    return messages_after(session, conversation_id, seq) if find(session, conversation_id) else None
 
 
 def said_as(session: Session, conversation_id: str, client_id: str) -> ChatMessage | None:
@@ -273,6 +278,11 @@ def _touch(session: Session, conversation_id: str) -> None:
 
 
 def _next_seq(session: Session, conversation_id: str) -> int:
+    """The next number of a conversation, whose row is this transaction's from here on: a turn and an answer of staff at once follow each other.
+
+    (SQLite has one writer at a time anyway, and passes the lock over. The weaker of PostgreSQL's lets requests go on naming the conversation.)
+    """
+    session.execute(select(Conversation.id).where(Conversation.id == conversation_id).with_for_update(key_share=True))
     last = session.scalars(select(ChatMessage.seq).where(ChatMessage.conversation_id == conversation_id).order_by(ChatMessage.seq.desc()).limit(1)).first()
     return (last or 0) + 1
 

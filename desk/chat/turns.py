@@ -29,7 +29,7 @@ from desk.insight import not_understood
 from desk.insight.metrics import Metrics
 from desk.models import ChatMessage, Conversation
 from desk.outbox.mail import forget_files, sink_of
-from desk.privacy import erasure
+from desk.privacy import erasure, ledger
 from desk.privacy.erased import Erased
 from desk.settings import Settings
 from desk.tickets.events import EventBus
@@ -77,12 +77,14 @@ class Turns:
         *,
         settings: Settings | None = None,
         events: EventBus | None = None,
+        visitor_events: EventBus | None = None,
         metrics: Metrics | None = None,
     ) -> None:
         """Takes the desk's database, the assistant, the content for what the desk says itself, and how its opening hours are read.
 
         ``settings`` and ``events`` are for requests that come by the desk's own form: their deadlines, and who is told. ``settings`` also say
-        whether questions without an answer are kept; ``metrics`` counts and times the turns.
+        whether questions without an answer are kept; ``visitor_events`` tell open pages of a conversation that something was said in it, or that it
+        is gone; ``metrics`` counts and times the turns.
         """
         self._database = database
         self._assistant = assistant
@@ -94,6 +96,7 @@ class Turns:
         self._keeps_questions = settings is not None and settings.keep_not_understood == "on"
         self._aftercare = Aftercare(content, self.exit_check, calendar, settings, self._metrics)
         self._events = events or EventBus()
+        self._visitor_events = visitor_events or EventBus()
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def take(self, conversation_id: str, said: Said) -> list[ChatMessage]:
@@ -119,6 +122,7 @@ class Turns:
                 return replies or await self._database.run(chat.add_replies, conversation_id, [self.exit_check.safe()], known.seq)
             began = time.perf_counter()
             replies = await self._new_turn(conversation, said)
+            self._visitor_events.publish("message", conversation_id)
             self._metrics.took(time.perf_counter() - began)
             return replies
 
@@ -226,15 +230,17 @@ class Turns:
         return self._content.message(response)
 
     async def _erase(self, conversation_id: str) -> None:
-        await self._erased([conversation_id], lambda session: erasure.erase_by_visitor(session, conversation_id))
+        await self._erased([conversation_id], lambda session: erasure.erase_by_visitor(session, conversation_id, self._settings))
 
     async def _erased(self, conversation_ids: Collection[str], erase: Callable[[Session], Erased]) -> Erased:
         for conversation_id in conversation_ids:
             await self._assistant.erase(conversation_id)
         erased = await self._database.run(erase)
+        self._tell_gone(conversation_ids)
         await to_thread.run_sync(self._database.overwrite_deleted)
         if self._settings:
             await to_thread.run_sync(forget_files, sink_of(self._settings), erased.message_ids)
+            await self._database.run(ledger.keep, self._settings)
         return erased
 
     async def forget_if_idle(self, conversation_id: str, since: datetime) -> bool:
@@ -248,8 +254,13 @@ class Turns:
                 return False
             await self._assistant.erase(conversation_id)
             await self._database.run(chat.forget_conversation, conversation_id)
+            self._tell_gone([conversation_id])
             await to_thread.run_sync(self._database.overwrite_deleted)
             return True
+
+    def _tell_gone(self, conversation_ids: Collection[str]) -> None:
+        for conversation_id in conversation_ids:
+            self._visitor_events.publish("erased", conversation_id)
 
     @asynccontextmanager
     async def _alone(self, conversation_id: str) -> AsyncIterator[None]:

@@ -118,7 +118,8 @@ def _requests(numbers: Numbers) -> Figure:
 def _waits(numbers: Numbers) -> Figure:
     title, names = "Temps jusqu'à la première réponse", ("Médiane", "9 sur 10 en moins de")
     weeks = [f"sem. du {_day(wait.monday)}" for wait in numbers.waits]
-    summary = "En heures écoulées, nuits et jours fermés compris, selon la semaine de réception. Seules comptent les demandes déjà répondues."
+    summary = "En heures écoulées, nuits et jours fermés compris, selon la semaine de réception. Seules comptent les demandes déjà répondues\u00a0; "
+    summary += "une demande rouverte compte à partir de sa réouverture."
     series = [
         plots.Line(names[0], tuple(round(wait.median, 1) for wait in numbers.waits)),
         plots.Line(names[1], tuple(round(wait.ninth_decile, 1) for wait in numbers.waits)),

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from desk.insight.not_understood import MISHEARD, NO_ANSWER
-from desk.models import Ticket, TicketState, TurnCount
+from desk.models import AuditEntry, Ticket, TicketState, TurnCount
 
 PERIODS = (7, 30, 90)  # days
 WITHOUT_ANSWER = (*NO_ANSWER, MISHEARD)
@@ -22,7 +22,7 @@ WITHOUT_ANSWER = (*NO_ANSWER, MISHEARD)
 
 @dataclass(frozen=True)
 class Wait:
-    """How long visitors of one week waited for a first answer, in hours on the clock."""
+    """How long visitors of one week waited for a first answer, in hours on the clock: from their request, or from when it was reopened."""
 
     monday: date
     count: int
@@ -37,7 +37,7 @@ class Numbers:
     Attributes:
         days: of the period, oldest first.
         requests: received each day, unwanted ones left out.
-        waits: for a first answer, by week of receipt.
+        waits: for a first answer, by week of receipt; of a reopened request the last one, which began when it was reopened.
         unanswered: requests of the period that have had no answer yet and wait for one.
         subjects: requests by code of ``bot.fields.SUBJECTS``.
         hours: requests by hour of the day.
@@ -84,9 +84,11 @@ def numbers(session: Session, days: int, present: datetime, zone: ZoneInfo, hand
     today = present.astimezone(zone).date()
     period = tuple(today - timedelta(days=n) for n in reversed(range(days)))
     since = datetime.combine(period[0], time(), zone)
-    wanted = select(Ticket.created_at, Ticket.first_answer_at, Ticket.subject, Ticket.state)
+    wanted = select(Ticket.created_at, Ticket.first_answer_at, Ticket.subject, Ticket.state, Ticket.reference)
     rows = session.execute(wanted.where(Ticket.created_at >= since, Ticket.state != TicketState.SPAM)).all()
-    received = [created.astimezone(zone) for created, _, _, _ in rows]
+    received = [row.created_at.astimezone(zone) for row in rows]
+    reopened = _reopened(session, since)
+    answers = [(reopened.get(row.reference, row.created_at), row.first_answer_at) for row in rows if row.first_answer_at]
     by_day = Counter(at.date() for at in received)
     by_hour, by_weekday = Counter(at.hour for at in received), Counter(at.weekday() for at in received)
     waiting = (TicketState.WAITING, TicketState.CLAIMED, TicketState.EXPIRED)
@@ -95,9 +97,9 @@ def numbers(session: Session, days: int, present: datetime, zone: ZoneInfo, hand
     return Numbers(
         days=period,
         requests=tuple(by_day[day] for day in period),
-        waits=_waits([(created.astimezone(zone).date(), answered - created) for created, answered, _, _ in rows if answered]),
-        unanswered=sum(answered is None and state in waiting for _, answered, _, state in rows),
-        subjects=Counter(subject for _, _, subject, _ in rows),
+        waits=_waits([(began.astimezone(zone).date(), answered - began) for began, answered in answers]),
+        unanswered=sum(row.first_answer_at is None and row.state in waiting for row in rows),
+        subjects=Counter(row.subject for row in rows),
         hours=tuple(by_hour[hour] for hour in range(24)),
         weekdays=tuple(by_weekday[day] for day in range(7)),
         topics=said["answer"],
@@ -107,6 +109,12 @@ def numbers(session: Session, days: int, present: datetime, zone: ZoneInfo, hand
         alarms=said["emergency"],
         advice=said["advice"],
     )
+
+
+def _reopened(session: Session, since: datetime) -> dict[str, datetime]:
+    """When requests were last reopened, since an instant: their first answer is asked for anew from then on (``desk.tickets.work.reopen``)."""
+    wanted = select(AuditEntry.subject, func.max(AuditEntry.at)).where(AuditEntry.action == "ticket.reopen", AuditEntry.at >= since)
+    return {row.subject: row[1] for row in session.execute(wanted.group_by(AuditEntry.subject))}
 
 
 def _said(session: Session, since: datetime) -> defaultdict[str, Counter[str]]:

@@ -70,9 +70,10 @@ class Worker:
                 else:
                     await asyncio.sleep(self._look_every)
         finally:
-            for task in sending:
-                task.cancel()
-            await asyncio.gather(*sending, return_exceptions=True)
+            while sending:  # more than once: a library may take a cancellation for its own and go on
+                for task in sending:
+                    task.cancel()
+                _, sending = await asyncio.wait(sending, timeout=0.1)
 
     async def send_due(self) -> int:
         """Sends what is due now, once; returns how many were tried."""

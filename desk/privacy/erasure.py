@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.orm import Session
 
 from desk import audit
-from desk.appointments import service as appointments
+from desk.appointments import withdrawing
 from desk.chat import conversations as chat
 from desk.crypto import Cipher, searchable
 from desk.db import cipher_of, now
-from desk.models import Answer, Delivery, ErasureProof, Note, Notification, NotUnderstood, Ticket, TicketState
+from desk.models import Answer, ErasureProof, Note, Notification, NotUnderstood, Ticket, TicketState
+from desk.outbox import queue
 from desk.privacy.erased import Erased
 from desk.privacy.holdings import Chosen, gather
 from desk.privacy.phones import forms_of
@@ -27,7 +28,6 @@ from desk.tickets.references import as_reference
 
 RETENTION, VISITOR = "retention", "visitor"
 ANYWAY = "EFFACER"  # what is typed instead of a reference
-_FAREWELL = "appointment_cancelled"
 
 
 class ErasureError(Exception):
@@ -85,7 +85,7 @@ def erase(
     erased = Erased()
     for ticket in held.tickets:
         if tells_visitor:
-            _take_leave(session, ticket, settings)
+            withdrawing.take_leave(session, ticket, settings, now())
         erased.join(tickets.erase(session, ticket, actor))
     session.flush()
     for conversation_id in held.conversation_ids:
@@ -104,11 +104,26 @@ def erase(
     return erased
 
 
-def erase_by_visitor(session: Session, conversation_id: str) -> Erased:
-    """Erases a conversation and its requests because the visitor says so; proved where there was a request."""
-    asked = session.scalars(select(Ticket).where(Ticket.conversation_id == conversation_id, Ticket.state != TicketState.ERASED)).all()
+def erase_by_visitor(session: Session, conversation_id: str, settings: Settings | None = None) -> Erased:
+    """Erases a conversation and its requests because the visitor says so; proved where there was a request.
+
+    An appointment to come is off: the team is told, for whom it is gone without a trace. The visitor is not written to: « effacées » is true at once,
+    and a letter would need the address until it has left.
+
+    Args:
+        session: the transaction.
+        conversation_id: whose visitor says so.
+        settings: for what the team is told; without them it is not.
+    """
+    wanted = select(Ticket).where(Ticket.conversation_id == conversation_id, Ticket.state != TicketState.ERASED)
+    asked = session.scalars(wanted.order_by(Ticket.id).with_for_update()).all()  # all of them before the audit trail
     digests = {digest for ticket in asked for digest in _digests(cipher_of(session), ticket)}
+    called_off = [ticket for ticket in asked if withdrawing.coming(session, ticket, now())]
     erased = chat.erase_conversation(session, conversation_id, audit.VISITOR)
+    if settings:
+        for ticket in called_off:
+            queue.tell_team(session, "appointment_cancelled_by_visitor", ticket, settings)
+            queue.announce(session, "request.cancelled", ticket, settings)
     if asked:
         prove(session, erased, audit.VISITOR, VISITOR, digests)
     return erased
@@ -158,6 +173,12 @@ def _digests(cipher: Cipher, ticket: Ticket) -> list[str]:
     found = reference_digests(cipher, [ticket.reference])
     if ticket.name:
         found.append(_name_digest(cipher, searchable(ticket.name).split()))
+    return found + contact_digests(cipher, ticket)
+
+
+def contact_digests(cipher: Cipher, ticket: Ticket) -> list[str]:
+    """What a proof says of the address and the number of a request."""
+    found = []
     if ticket.email:
         found.append(cipher.digest(ticket.email.casefold(), "erasure.email"))
     if ticket.phone:
@@ -167,11 +188,3 @@ def _digests(cipher: Cipher, ticket: Ticket) -> list[str]:
 
 def _name_digest(cipher: Cipher, words: Sequence[str]) -> str:
     return cipher.digest(" ".join(sorted(words)), "erasure.name")
-
-
-def _take_leave(session: Session, ticket: Ticket, settings: Settings) -> None:
-    """Cancels what is still to come, and lets the letter that says so outlive the request it belonged to."""
-    appointments.withdraw_all(session, ticket, settings, now())
-    session.flush()
-    farewell = (Notification.ticket_id == ticket.id, Notification.template == _FAREWELL, Notification.state == Delivery.PENDING)
-    session.execute(update(Notification).where(*farewell).values(ticket_id=None, appointment_id=None))

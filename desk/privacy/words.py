@@ -31,6 +31,7 @@ REASONS = {
     "other": "Autre raison",
     "visitor": "Effacé par le visiteur",
     "retention": "Durée de conservation",
+    "restored": "Effacé de nouveau après une restauration",
 }
 OFFICERS_REASONS = ("person", "mistake", "other")
 WHY = {

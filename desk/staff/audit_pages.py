@@ -22,7 +22,8 @@ LONGEST_FILTER = 60
 
 
 async def _show(request: Request, staff: StaffSession) -> Response:
-    given = {name: request.query_params.get(name, "").strip()[:LONGEST_FILTER] for name in ("reference", "account", "action")}
+    # PostgreSQL looks for no NUL.
+    given = {name: request.query_params.get(name, "").replace("\0", "").strip()[:LONGEST_FILTER] for name in ("reference", "account", "action")}
     older = request.query_params.get("before", "")
     before = int(older) if older.isascii() and older.isdigit() and len(older) < 10 else None
     zone, present = settings_of(request).zone, now()

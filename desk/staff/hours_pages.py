@@ -23,6 +23,7 @@ from desk.hours_wording import as_typed, sentence
 from desk.models import OpeningHours, StaffSession
 from desk.settings import Settings
 from desk.staff import protection
+from desk.staff.live import events_of
 from desk.staff.permissions import Permission
 from desk.staff.shell import database_of, message, render, settings_of, staff_page
 
@@ -128,6 +129,7 @@ async def _save_week(request: Request, staff: StaffSession) -> Response:
         await database_of(request).run(hours_editing.set_week, staff.staff.name, typed, settings_of(request))
     except BadHours as error:
         return await _shown(request, Typed(week=typed, of_days=error.of_days, whole=error.whole))
+    events_of(request).publish("ticket.deadline")
     return RedirectResponse(f"{PAGE}?done=week", status_code=303)
 
 
@@ -135,9 +137,10 @@ async def _save_special_day(request: Request, staff: StaffSession) -> Response:
     form = request.state.form
     typed = {name: form.get(name, "")[:200] for name in ("day", "hours", "label")}
     try:
-        await database_of(request).run(hours_editing.set_special_day, staff.staff.name, **typed)
+        await database_of(request).run(hours_editing.set_special_day, staff.staff.name, **typed, settings=settings_of(request))
     except BadCalendar as error:
         return await _shown(request, Typed(special=typed, special_fault=str(error)))
+    events_of(request).publish("ticket.deadline")
     return RedirectResponse(f"{PAGE}?done=special", status_code=303)
 
 
@@ -146,8 +149,9 @@ async def _remove_special_day(request: Request, staff: StaffSession) -> Response
         day = date.fromisoformat(request.state.form.get("day", ""))
     except ValueError:
         raise protection.BadForm from None
-    if not await database_of(request).run(hours_editing.remove_special_day, staff.staff.name, day):
+    if not await database_of(request).run(hours_editing.remove_special_day, staff.staff.name, day, settings_of(request)):
         return message(request, 404, "Jour introuvable", "Ce jour suit déjà les horaires habituels. Quelqu'un l'a peut-être changé entre-temps.")
+    events_of(request).publish("ticket.deadline")
     return RedirectResponse(f"{PAGE}?done=removed", status_code=303)
 
 

@@ -79,6 +79,7 @@ _ACTIONS = {
     "outbox.retry": "Envoi relancé",
     "outbox.retry_all": "Envois relancés",
     "hours.week": "Horaires de la semaine changés",
+    "hours.settings": "Délais comptés avec ces réglages",
     "hours.special_day": "Jour particulier fixé",
     "hours.ordinary_day": "Jour particulier supprimé",
     "clinician.add": "Praticien ajouté",

@@ -2,7 +2,8 @@
  * Passerelle's chat widget: <script src="/static/widget.js" defer data-title="Clinique"></script>
  *
  * One custom element, <passerelle-chat>, in its own shadow tree. It speaks the visitor API (design.md, 5) and nothing else.
- *   - Nothing is requested or stored before the visitor opens the panel.
+ *   - Nothing is requested or stored before the visitor opens the panel. A conversation that is open already is followed on the next page
+ *     of the site too, and after a reload: what the team answers then shows on the button that opens the panel.
  *   - Works under `default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'`: the styles are a constructable
  *     style sheet, every text goes through textContent.
  *   - What a visitor typed is never lost: an unsent message keeps its client_id and can be sent again, also after a reload.
@@ -10,7 +11,7 @@
  * Attributes of the script tag, all optional:
  *   data-title    name of the site, shown above the assistant's title
  *   data-api      root of the visitor API, default "/api"
- *   data-live     "sse": follow the conversation by its event stream; otherwise the widget asks now and then
+ *   data-live     "poll": ask now and then instead of following the conversation by its event stream
  *   data-urgence  emergency numbers of the permanent footer, default "15, 112, 144, 911 ou 194"
  * Any element of the page with the attribute `data-passerelle-open` opens the panel; the widget removes its `hidden` attribute.
  */
@@ -24,7 +25,11 @@
   const COUNT_FROM = 1800;
   const REQUEST_TIMEOUT = 45_000;
   const POLL_EVERY = { bot: 25_000, queue: 15_000, human: 5000 };
+  /** Of the event stream, in milliseconds: until its first byte; between two (three heartbeats of the server's); what is no more than an attempt. */
+  const STREAM = { opens: 20_000, silent: 45_000, short: 5000 };
+  const HIDDEN_LONG = 60_000;
   const PHONE = '(max-width: 640px)';
+  const BLANKED = new Set(['', '(effacé)']);
 
   /** Everything a visitor reads or hears that does not come from the server. */
   const T = {
@@ -105,6 +110,7 @@ button { cursor: pointer; border: 1px solid transparent; background: none; min-h
 :focus-visible { outline: 3px solid var(--brand); outline-offset: 2px; }
 svg { width: 1.35em; height: 1.35em; fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linecap: round; stroke-linejoin: round; flex: none; display: block; }
 .sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+#outside { position: fixed; bottom: 0; }
 
 #launcher { position: fixed; z-index: 2147483000; right: max(1.25em, env(safe-area-inset-right)); bottom: calc(1.25em + env(safe-area-inset-bottom));
   display: flex; align-items: center; gap: .6em; min-height: 3.5em; padding: .5em 1.4em .5em 1.15em; border-radius: 2em; background: var(--brand);
@@ -275,7 +281,9 @@ label { font-weight: 600; }
   }
 
   const wait = (ms) => new Promise((done) => setTimeout(done, ms));
-  const plain = (text) => text.replace(/[\u00a0\u202f]/g, ' ').replace(/[’ʼ]/g, "'");
+  /** A text as it can be compared with the server's copy, which has no control characters and no halves of signs. */
+  const plain = (text) => (text.toWellFormed?.() ?? text)
+    .replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, '').replace(/[\u00a0\u202f]/g, ' ').replace(/[’ʼ]/g, "'");
 
   /** The text as nodes, its phone numbers as `tel:` or `sms:` links. */
   function withPhoneLinks(text) {
@@ -327,6 +335,12 @@ label { font-weight: 600; }
     return h('details', { class: 'source' }, h('summary', {}, T.sources(lines.length)), list);
   }
 
+  /** The messages that one event of the stream carries: one, or none (a heartbeat). */
+  function messagesOf(event) {
+    const data = event.split('\n').filter((line) => line.startsWith('data: ')).map((line) => line.slice(6));
+    try { return data.map((line) => JSON.parse(line)); } catch { throw new ApiError(0); } // cut on the way: it comes again
+  }
+
   /** A failed request; `status` 0 means that no answer came. */
   class ApiError extends Error {
     constructor(status, detail, retryAfter) {
@@ -374,7 +388,9 @@ label { font-weight: 600; }
     #owner = 'bot';
     #unsent = []; // { client_id, text | button, label, after, node }
     #queue = []; // those of #unsent written while another was under way, or before the conversation had opened
-    #lastSeq = 0;
+    #lastSeq = 0; // the highest that is shown
+    #caughtUp = 0; // up to here nothing is missing: replies to a message may come before what was said meanwhile
+    #seen = 0; // as far as the panel has shown
     #waiting = false;
     #started = false;
     #stream = null; // AbortController of the live connection
@@ -390,6 +406,7 @@ label { font-weight: 600; }
       root.adoptedStyleSheets = [sheet, this.keyboardSheet];
       this.#build(root);
       this.#listen();
+      this.#watch();
     }
 
     disconnectedCallback() { this.#stopStream(); }
@@ -433,7 +450,8 @@ label { font-weight: 600; }
         h('span', { class: 'calls' }, T.urgent, ...withPhoneLinks(options.urgence || '15, 112, 144, 911 ou 194').map((node) => (node.href ? node : h('span', { class: 'sep' }, node)))));
 
       $.panel = h('dialog', { id: 'panel', 'aria-labelledby': 'title', 'aria-describedby': 'owner' }, head, $.confirm, $.scroller, form, foot);
-      root.append($.launcher, $.panel);
+      $.outside = h('div', { id: 'outside', class: 'sr', role: 'status' }); // heard while the panel is closed
+      root.append($.launcher, $.panel, $.outside);
       $.#typed();
     }
 
@@ -467,6 +485,15 @@ label { font-weight: 600; }
         const covered = innerHeight - view.height > 80;
         this.keyboardSheet.replaceSync(covered ? `@media ${PHONE} { #panel { height: ${view.height}px; top: ${view.offsetTop}px; } .foot { display: none; } }` : '');
       });
+      // A connection for each tab that nobody looks at would be one too many: browsers allow a site only six.
+      let leaving;
+      document.addEventListener('visibilitychange', () => {
+        clearTimeout(leaving);
+        if (document.hidden) leaving = setTimeout(() => this.#stopStream(), HIDDEN_LONG);
+        else this.#follow();
+      });
+      window.addEventListener('online', () => { this.#stopStream(); this.#follow(); });
+      window.addEventListener('pagehide', () => this.#stopStream());
       for (const opener of document.querySelectorAll('[data-passerelle-open]')) {
         opener.hidden = false;
         opener.addEventListener('click', (event) => { event.preventDefault(); this.open(opener); });
@@ -483,7 +510,7 @@ label { font-weight: 600; }
       this.launcher.hidden = true;
       this.#badge(false);
       this.input.focus();
-      if (this.#started) { this.#follow(); return; }
+      if (this.#started) { this.#look(); this.#follow(); return; }
       this.#started = true;
       const saved = store.read();
       if (saved.draft && !this.input.value) { this.input.value = saved.draft; this.#typed(); }
@@ -499,7 +526,6 @@ label { font-weight: 600; }
       this.panel.close();
       this.launcher.hidden = false;
       (this.opener?.isConnected ? this.opener : this.launcher).focus();
-      if (this.#owner === 'bot') this.#stopStream();
     }
 
     #show() {
@@ -525,7 +551,7 @@ label { font-weight: 600; }
     async #create() {
       const { id, token, messages } = await api('POST', '/conversations');
       this.#conversation = { id, token };
-      this.#lastSeq = 0;
+      this.#lastSeq = this.#caughtUp = this.#seen = 0;
       this.list.replaceChildren();
       this.#setOwner('bot');
       this.#save();
@@ -540,8 +566,9 @@ label { font-weight: 600; }
       this.#busy(T.connecting);
       try {
         const { owner, messages } = await api('GET', `/conversations/${id}/messages?after=0`, this.#conversation);
+        this.#stopStream(); // what it brought meanwhile is cleared away, and comes again
         this.list.replaceChildren();
-        this.#lastSeq = 0;
+        this.#lastSeq = this.#caughtUp = 0;
         this.#setOwner(owner);
         this.#receive(messages ?? [], { history: true });
         const queued = new Set(this.#queue);
@@ -599,9 +626,10 @@ label { font-weight: 600; }
       } finally {
         this.#idle();
       }
+      this.#stopStream();
       this.#conversation = null;
       this.#unsent = [];
-      this.#lastSeq = 0;
+      this.#lastSeq = this.#caughtUp = this.#seen = 0;
       this.#setOwner('bot');
       this.input.value = '';
       this.list.replaceChildren();
@@ -666,11 +694,11 @@ label { font-weight: 600; }
         const body = button ? { client_id, button } : { client_id, text };
         const { messages } = await api('POST', `/conversations/${this.#conversation.id}/messages`, { ...this.#conversation, body });
         this.#sent(entry);
-        this.#receive(messages ?? [], { reply: true });
+        this.#receive(messages ?? [], { reply: true, whole: false });
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         if (error.gone && this.#conversation) this.#expire();
-        else this.#fail(entry, error);
+        else if (!this.#isAnswered(entry)) this.#fail(entry, error);
       } finally {
         this.#idle();
         this.#refreshButtons();
@@ -775,8 +803,9 @@ label { font-weight: 600; }
 
     #save() {
       clearTimeout(this.#saving);
+      if (!this.#started) return; // what an earlier page left is still to be read
       const unsent = this.#unsent.map(({ node, ...entry }) => entry);
-      store.write({ ...this.#conversation, draft: this.input.value, unsent });
+      store.write({ ...this.#conversation, seen: this.#seen, draft: this.input.value, unsent });
     }
 
     /* ---- messages ---- */
@@ -784,19 +813,23 @@ label { font-weight: 600; }
     /**
      * Shows messages of the server, each once.
      * @param {object[]} messages in the order of `seq`
-     * @param {{history?: boolean, reply?: boolean}} how history is shown without alerts; a reply always scrolls into view
+     * @param {{history?: boolean, reply?: boolean, whole?: boolean}} how history is shown without alerts; a reply always scrolls into view;
+     *   not whole: there may be others before these that have not come yet
      */
-    #receive(messages, { history = false, reply = false } = {}) {
+    #receive(messages, { history = false, reply = false, whole = true } = {}) {
       const atEnd = this.#atEnd();
       let first = null;
       for (const message of messages) {
-        if (message.seq <= this.#lastSeq && this.list.querySelector(`[data-seq="${Number(message.seq)}"]`)) continue;
+        if (whole) this.#caughtUp = Math.max(this.#caughtUp, message.seq || 0);
+        if (this.list.querySelector(`[data-seq="${Number(message.seq)}"]`)) continue;
         this.#lastSeq = Math.max(this.#lastSeq, message.seq || 0);
         if (message.from === 'visitor' && !history && this.#adopt(message)) continue;
         const node = this.#append(message, history);
         if (message.from !== 'visitor') first ??= node;
       }
+      for (const entry of this.#unsent.filter((other) => this.#isAnswered(other))) this.#sent(entry);
       this.#refreshButtons();
+      this.#look();
       if (history) { this.#scrollTo(this.#newest()); return; }
       if (!first) return;
       if (messages.some(({ from }) => from === 'system' || from === 'human')) this.#askOwner();
@@ -805,11 +838,25 @@ label { font-weight: 600; }
       else this.unreadButton.hidden = false;
     }
 
-    /** The server's copy of a message shown already: give it its number. */
+    /** What the panel shows counts as seen. */
+    #look() {
+      if (!this.panel.open || this.#seen === this.#caughtUp) return;
+      this.#seen = this.#caughtUp;
+      this.#save();
+    }
+
+    /** Whether a reply came after a message: then it has arrived, whatever became of its own request. */
+    #isAnswered({ node }) {
+      const seq = Number(node?.dataset.seq ?? NaN);
+      return [...this.list.children].some(({ dataset }) => dataset.from === 'bot' && Number(dataset.seq) > seq);
+    }
+
+    /** The server's copy of a message shown already: give it its number. Words of a form, and of a button out of date, come back blanked. */
     #adopt(message) {
       const mine = [...this.list.querySelectorAll('[data-from="visitor"]:not([data-seq])')];
-      const same = mine.find((node) => plain(node.dataset.text) === plain(message.text ?? ''));
-      const node = same ?? mine.find((other) => !other.dataset.state);
+      const text = plain(message.text ?? '');
+      const same = mine.find((node) => plain(node.dataset.text) === text);
+      const node = same ?? (BLANKED.has(text) ? mine.find((other) => !other.dataset.state) : null);
       if (!node) return false;
       node.dataset.seq = message.seq;
       const entry = this.#unsent.find((other) => other.node === node && node.dataset.state);
@@ -821,7 +868,8 @@ label { font-weight: 600; }
       const { seq, from = 'bot', text = '', buttons } = message;
       const kind = from === 'visitor' ? from : message.kind;
       const emergency = from === 'bot' && kind === 'emergency';
-      const previous = this.list.lastElementChild;
+      const later = seq ? [...this.list.children].find(({ dataset }) => Number(dataset.seq) > seq) : null;
+      const previous = later ? later.previousElementSibling : this.list.lastElementChild;
       const named = T.sender[from] && previous?.dataset.from !== from;
       const bubble = h('div', { class: 'bubble', role: emergency && !history ? 'alert' : null },
         emergency ? icon('alert') : null, h('span', { class: 'sr' }, T.says[from] ?? T.says.system), ...paragraphs({ text, from, kind }));
@@ -831,7 +879,7 @@ label { font-weight: 600; }
         node.append(h('div', { class: 'buttons', role: 'group', 'aria-label': T.choices },
           ...buttons.map(({ id, label }) => h('button', { type: 'button', 'data-id': id, onclick: (event) => this.#choose(event.currentTarget, id, label) }, label))));
       }
-      this.list.append(node);
+      this.list.insertBefore(node, later ?? null);
       return node;
     }
 
@@ -841,11 +889,11 @@ label { font-weight: 600; }
       this.#send({ button: id, label });
     }
 
-    /** Only the buttons of the newest turn of the bot can be used: those after the last word of anybody else. */
+    /** Only the buttons of the newest turn of the bot can be used: those after the visitor's last word, while the bot answers. */
     #refreshButtons() {
       let live = Boolean(this.#conversation) && this.#owner !== 'human';
       for (const node of [...this.list.children].reverse()) {
-        if (node.dataset.from === 'visitor' || node.dataset.from === 'human') live = false;
+        if (node.dataset.from === 'visitor') live = false;
         const group = node.querySelector('.buttons');
         if (!group) continue;
         group.classList.toggle('past', !live);
@@ -894,6 +942,7 @@ label { font-weight: 600; }
 
     #badge(show) {
       this.launcher.querySelector('.new')?.remove();
+      this.outside.textContent = show ? T.unread : '';
       if (show) this.launcher.append(h('span', { class: 'new' }, h('span', { class: 'sr' }, `(${T.unread})`), h('span', { class: 'dot', 'aria-hidden': 'true' })));
     }
 
@@ -904,68 +953,96 @@ label { font-weight: 600; }
       this.#stream = null;
     }
 
-    /** Follows the conversation while it is open: by the event stream, or by asking now and then where there is none. */
+    /** On the next page of the site, or after a reload, while the panel is still closed. */
+    #watch() {
+      const { id, token, seen } = store.read();
+      if (!id || !(seen > 0)) return;
+      this.#conversation = { id, token };
+      this.#lastSeq = this.#caughtUp = this.#seen = seen;
+      if (!document.hidden) this.#follow();
+    }
+
+    /** Follows the conversation while there is one: by the event stream, or by asking now and then where a proxy lets none through. */
     async #follow() {
       if (this.#stream || !this.#conversation) return;
-      const control = (this.#stream = new AbortController());
-      const { signal } = control;
-      let streaming = options.live === 'sse';
+      const { signal } = (this.#stream = new AbortController());
+      const pause = (ms) => wait(Math.min(ms, 60_000) * (0.85 + Math.random() * 0.3));
       let failures = 0;
-      const pause = async () => {
-        const ms = streaming ? 1000 : POLL_EVERY[this.#owner];
-        await wait(Math.min(ms * 2 ** failures, 60_000) * (0.85 + Math.random() * 0.3));
-        while (document.hidden && !signal.aborted) await wait(1000); // nobody is looking
-      };
-      if (!streaming) await pause();
+      let asks = options.live === 'poll' ? Infinity : 0; // how often to ask before the stream is tried again
+      let patience = 2;
       while (!signal.aborted) {
         try {
-          if (streaming) {
-            streaming = await this.#readEvents(signal);
-            failures = 0;
-          } else {
-            const data = await api('GET', `/conversations/${this.#conversation.id}/messages?after=${this.#lastSeq}`, this.#conversation);
+          if (asks) {
+            await pause(POLL_EVERY[this.#owner] * 2 ** failures);
             if (signal.aborted) return;
-            this.#setOwner(data.owner);
-            if (!this.#waiting) this.#receive(data.messages ?? []);
-            failures = 0;
+            await this.#ask(signal);
+            asks -= 1;
+          } else {
+            await this.#readEvents(signal);
           }
+          failures = 0;
         } catch (error) {
           if (signal.aborted) return;
-          if (error.gone) { this.#expire(); return; }
+          if (!(error instanceof ApiError)) throw error;
+          if (error.gone) { this.#lose(); return; }
           failures += 1;
+          if (!asks && (failures === 3 || error.status === 429 || !error.passing)) {
+            patience = Math.min(patience * 2, 32);
+            asks = patience;
+            failures = 0;
+          }
         }
-        await pause();
+        if (!asks) await pause(1000 * 2 ** failures);
       }
     }
 
-    /** Reads the event stream until it ends. Returns false when the server offers none. */
+    /** The conversation is gone: said at once in an open panel, and otherwise when it is opened. */
+    #lose() {
+      if (this.#started) { this.#expire(); return; }
+      this.#stopStream();
+      this.#conversation = null;
+    }
+
+    /** Asks once what is new. */
+    async #ask(signal) {
+      const { owner, messages } = await api('GET', `/conversations/${this.#conversation.id}/messages?after=${this.#caughtUp}`, this.#conversation);
+      if (signal.aborted) return;
+      this.#setOwner(owner);
+      if (!this.#waiting) this.#receive(messages ?? []);
+    }
+
+    /** Reads the event stream until it ends. Throws an ApiError when there is none, or when it ended before it was of any use. */
     async #readEvents(signal) {
       const { id, token } = this.#conversation;
-      const headers = { Accept: 'text/event-stream', Authorization: `Bearer ${token}`, 'Last-Event-ID': String(this.#lastSeq) };
-      const response = await fetch(`${API}/conversations/${id}/events`, { headers, signal, credentials: 'omit', cache: 'no-store' });
-      if (response.status >= 500 || response.status === 429) throw new ApiError(response.status);
-      if (!response.ok || !response.headers.get('Content-Type')?.startsWith('text/event-stream')) return false;
-      const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-      let buffer = '';
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done || signal.aborted) return true;
-        buffer = (buffer + value).replace(/\r\n?/g, '\n');
-        const events = buffer.split('\n\n');
-        buffer = events.pop();
-        for (const event of events) {
-          const data = event.split('\n').filter((line) => line.startsWith('data:')).map((line) => line.slice(5).replace(/^ /, '')).join('\n');
-          if (data) this.#event(data);
+      const headers = { Accept: 'text/event-stream', Authorization: `Bearer ${token}`, 'Last-Event-ID': String(this.#caughtUp) };
+      const connection = new AbortController();
+      const end = () => connection.abort();
+      const began = performance.now();
+      const lost = () => { throw new ApiError(0); };
+      let silence = setTimeout(end, STREAM.opens);
+      signal.addEventListener('abort', end);
+      try {
+        const response = await fetch(`${API}/conversations/${id}/events`, { headers, signal: connection.signal, credentials: 'omit', cache: 'no-store' }).catch(lost);
+        // A page of some proxy, or a server without the stream; one that does not know the conversation answers 401.
+        const strange = response.status === 404 || (response.ok && !response.headers.get('Content-Type')?.startsWith('text/event-stream'));
+        if (strange || !response.ok) throw new ApiError(strange ? 406 : response.status);
+        const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+        let buffer = '';
+        for (;;) {
+          const { done, value } = await reader.read().catch(lost);
+          if (done || signal.aborted) break;
+          clearTimeout(silence);
+          silence = setTimeout(end, STREAM.silent);
+          const events = (buffer + value).split('\n\n');
+          buffer = events.pop();
+          this.#receive(events.flatMap(messagesOf), { reply: this.#waiting });
         }
+      } finally {
+        clearTimeout(silence);
+        signal.removeEventListener('abort', end);
+        end();
       }
-    }
-
-    #event(data) {
-      let value;
-      try { value = JSON.parse(data); } catch { return; }
-      this.#setOwner(value?.owner);
-      const messages = value?.messages ?? (value?.message ? [value.message] : value?.seq ? [value] : []);
-      this.#receive(messages, { reply: this.#waiting });
+      if (performance.now() - began < STREAM.short) throw new ApiError(0);
     }
   }
 

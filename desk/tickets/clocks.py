@@ -19,6 +19,7 @@ RUNNING = (TicketState.WAITING, TicketState.EXPIRED, TicketState.CLAIMED)
 
 def start(ticket: Ticket, calendar: Calendar | None, settings: Settings, at: datetime) -> None:
     """Sets both deadlines, counted from an instant."""
+    ticket.clocks_from = at
     ticket.answer_due = due(calendar, at, settings.answer_hours)
     ticket.booking_due = due(calendar, at, settings.booking_hours)
     ticket.paused_at = ticket.escalated_at = None
@@ -41,7 +42,14 @@ def go_on(ticket: Ticket, calendar: Calendar | None, at: datetime) -> None:
     missed = passed(calendar, ticket.paused_at, at)
     ticket.answer_due = _later(calendar, ticket.answer_due, missed)
     ticket.booking_due = _later(calendar, ticket.booking_due, missed)
-    ticket.paused_at = None
+    ticket.clocks_from, ticket.paused_at = at, None
+
+
+def start_booking(ticket: Ticket, calendar: Calendar | None, settings: Settings, at: datetime) -> None:
+    """Sets the deadline of the appointment anew: the one that was agreed is off."""
+    ticket.clocks_from = at
+    ticket.booking_due = due(calendar, at, settings.booking_hours)
+    ticket.escalated_at = None
 
 
 def passed(calendar: Calendar | None, since: datetime, until: datetime) -> timedelta:

@@ -19,7 +19,7 @@ class Event:
 
     Attributes:
         kind: what, e.g. ``ticket.claim``, ``presence``; ``missed`` when this subscriber was too slow and must read everything again.
-        reference: of the request; empty where it is about none.
+        reference: of the request; empty where it is about none. On the bus of visitors' pages: the conversation.
     """
 
     kind: str
@@ -32,13 +32,16 @@ MISSED = Event("missed")
 class Subscription:
     """One listener. Belongs to the event loop it was made in."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Starts with nothing to tell."""
+    def __init__(self, loop: asyncio.AbstractEventLoop, reference: str = "") -> None:
+        """Starts with nothing to tell; ``reference`` names the only thing that it listens for, empty is everything."""
         self._loop = loop
+        self._reference = reference
         self._waiting: asyncio.Queue[Event | None] = asyncio.Queue(QUEUE)
 
     def offer(self, event: Event | None) -> None:
         """Hands over an event, from any thread; None ends the subscription. Never waits."""
+        if event is not None and self._reference not in ("", event.reference):
+            return
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
             self._loop.call_soon_threadsafe(self._put, event)
 
@@ -80,9 +83,9 @@ class EventBus:
         self._offer(Event(kind, reference))
 
     @contextmanager
-    def subscribe(self) -> Iterator[Subscription]:
-        """Listens within this block; call it in a running event loop."""
-        subscription = Subscription(asyncio.get_running_loop())
+    def subscribe(self, reference: str = "") -> Iterator[Subscription]:
+        """Listens within this block, to everything or to what is about ``reference``; call it in a running event loop."""
+        subscription = Subscription(asyncio.get_running_loop(), reference)
         with self._lock:
             self._subscriptions.add(subscription)
             if self._is_closed:

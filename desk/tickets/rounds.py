@@ -25,7 +25,7 @@ from desk.hours import load_calendar
 from desk.models import Answer, AuditEntry, Presence, Staff, Ticket, TicketState, Undo
 from desk.outbox import queue
 from desk.settings import Settings
-from desk.tickets import clocks, search, states, work
+from desk.tickets import clocks, recounting, search, states, work
 from desk.tickets.events import EventBus
 from desk.tickets.service import TicketError
 
@@ -59,7 +59,7 @@ def deliver_due_answers(session: Session, settings: Settings, at: datetime) -> l
             with session.begin_nested():
                 chat.add_replies(session, str(conversation_id), [Message(answer.text, HUMAN)], None, sender=HUMAN)
                 answer.shown_at = at
-        except IntegrityError:  # a turn took the same number at this moment, or the conversation was erased: the next round looks again
+        except IntegrityError:  # the conversation was erased at this moment: the next round looks again
             continue
         shown.append(reference)
     return shown
@@ -141,6 +141,7 @@ def start_clocks(session: Session, settings: Settings, at: datetime) -> list[str
     for ticket in unset:
         ticket.answer_due = clocks.due(calendar, at, settings.answer_hours)
         ticket.booking_due = clocks.due(calendar, at, settings.booking_hours)
+        ticket.clocks_from = at
     return [ticket.reference for ticket in unset]
 
 
@@ -166,13 +167,22 @@ OTHERS: Sequence[tuple[str, Round]] = (
 )
 
 
-async def keep_going(database: Database, settings: Settings, events: EventBus) -> None:
-    """Makes the rounds for as long as the desk lives; begins by indexing requests from before there was a search."""
+async def keep_going(database: Database, settings: Settings, events: EventBus, visitor_events: EventBus) -> None:
+    """Makes the rounds for as long as the desk lives; begins with what other settings or an update left to do.
+
+    Args:
+        database: of the desk.
+        settings: time limits.
+        events: tells staff's open pages what has changed.
+        visitor_events: tells visitors' open pages that they were answered.
+    """
+    await _made(database, "", _follow_settings, settings, events)
     while await _made(database, "", _index_missing, settings, events):
         pass
     until_others = 0.0
     while True:
-        await _made(database, "ticket.answer", deliver_due_answers, settings, events)
+        if answered := await _made(database, "ticket.answer", deliver_due_answers, settings, events):
+            await _tell_visitors(database, answered, visitor_events)
         if until_others <= 0:
             until_others = OTHERS_EVERY
             for kind, others in OTHERS:
@@ -191,6 +201,26 @@ async def _made(database: Database, kind: str, made: Round, settings: Settings, 
         for reference in changed:
             events.publish(kind, reference)
     return changed
+
+
+async def _tell_visitors(database: Database, references: Sequence[str], visitor_events: EventBus) -> None:
+    try:
+        answered = await database.run(_conversations_of, references)
+    except Exception as error:  # their pages look by themselves before long
+        logger.error("visitors could not be told: %s", type(error).__name__)
+        return
+    for conversation_id in answered:
+        visitor_events.publish("message", conversation_id)
+
+
+def _conversations_of(session: Session, references: Sequence[str]) -> list[str]:
+    found = session.scalars(select(Ticket.conversation_id).where(Ticket.reference.in_(references), Ticket.conversation_id.is_not(None)).distinct())
+    return [str(conversation_id) for conversation_id in found]
+
+
+def _follow_settings(session: Session, settings: Settings, at: datetime) -> list[str]:
+    recounting.follow_settings(session, settings, at)
+    return []
 
 
 def _index_missing(session: Session, settings: Settings, at: datetime) -> list[str]:

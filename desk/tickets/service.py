@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from sqlalchemy import CursorResult, and_, delete, func, or_, select
+from sqlalchemy import CursorResult, and_, delete, exists, func, or_, select
 from sqlalchemy.orm import Session, defer
 
 from bot.fields import SUBJECTS
 from desk import audit
 from desk.db import now
 from desk.hours import load_calendar
-from desk.models import Answer, Appointment, AuditEntry, BookedSlot, Conversation, Note, Presence, SearchTerm, Ticket, TicketState, Undo
+from desk.models import Answer, Appointment, AppointmentState, AuditEntry, BookedSlot, Conversation, Note, Presence, SearchTerm, Ticket, TicketState, Undo
 from desk.outbox import queue
 from desk.privacy.erased import Erased
 from desk.settings import Settings
@@ -53,6 +53,8 @@ class NewRequest(BaseModel):
             raise ValueError("an e-mail address or a phone number is needed")
         if self.subject not in SUBJECTS:
             raise ValueError("unknown subject")
+        if any("\0" in value for value in self.model_dump().values() if isinstance(value, str)):
+            raise ValueError("a NUL, which PostgreSQL cannot keep")
         return self
 
 
@@ -160,7 +162,7 @@ def erase_of_conversation(session: Session, conversation_id: str, actor: str) ->
 def erase(session: Session, ticket: Ticket, actor: str) -> Erased:
     """Empties a request's personal fields, and deletes what was written about it, agreed or about to leave; reference, state and times stay as its trace.
 
-    Appointments go too, and with them the time they took: nobody is told (``desk.appointments.service.withdraw_all`` does that before).
+    Appointments go too, and with them the time they took: nobody is told (``desk.appointments.withdrawing`` does that before).
 
     Returns:
         What went. Copies of mails in the file sink are still there: ``mail.forget_files`` deletes them once this has committed.
@@ -187,8 +189,10 @@ def erase(session: Session, ticket: Ticket, actor: str) -> Erased:
     return erased
 
 
-def over_before(session: Session, instant: datetime, among: Sequence[int] | None = None) -> Sequence[Ticket]:
+def over_before(session: Session, instant: datetime, at: datetime, among: Sequence[int] | None = None) -> Sequence[Ticket]:
     """Requests whose retention is over: closed, cancelled or spam since then, or left to expire since then and never taken up.
+
+    One that was closed with an appointment still to come is not: with it the appointment would go, and nobody would know.
 
     Nothing of them is decrypted, so that one whose key is lost can be erased too. On PostgreSQL their rows are this transaction's from here on:
     see ``desk.tickets.rounds``.
@@ -196,6 +200,7 @@ def over_before(session: Session, instant: datetime, among: Sequence[int] | None
     Args:
         session: the transaction.
         instant: what ended before it is over.
+        at: the present.
         among: ids; None looks at all.
     """
     expired_at = (
@@ -205,7 +210,8 @@ def over_before(session: Session, instant: datetime, among: Sequence[int] | None
         and_(Ticket.state.in_(states.OVER), Ticket.closed_at < instant),
         and_(Ticket.state == TicketState.EXPIRED, func.coalesce(expired_at, Ticket.created_at) < instant),
     )
-    wanted = select(Ticket).where(is_over) if among is None else select(Ticket).where(is_over, Ticket.id.in_(among))
+    is_expected = exists().where(Appointment.ticket_id == Ticket.id, Appointment.state == AppointmentState.BOOKED, Appointment.starts_at > at)
+    wanted = select(Ticket).where(is_over, ~is_expected) if among is None else select(Ticket).where(is_over, ~is_expected, Ticket.id.in_(among))
     sealed = [defer(column) for column in (Ticket.name, Ticket.email, Ticket.phone, Ticket.windows)]
     return session.scalars(wanted.options(*sealed).order_by(Ticket.id).with_for_update(skip_locked=True)).all()
 

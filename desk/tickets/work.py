@@ -15,6 +15,7 @@ from sqlalchemy import CursorResult, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from desk import audit
+from desk.appointments import withdrawing
 from desk.db import now
 from desk.hours import load_calendar
 from desk.models import Answer, AuditEntry, Channel, Conversation, Note, Notification, Staff, Ticket, TicketState, Undo
@@ -26,7 +27,7 @@ from desk.tickets.service import TicketError
 from desk.tickets.states import IN_QUEUE, TRANSITIONS, Move, is_whose
 
 LONGEST_NOTE, LONGEST_ANSWER = 2000, 4000  # characters
-_INSTANTS = ("claimed_at", "closed_at", "first_answer_at", "answer_due", "booking_due", "paused_at", "escalated_at")
+_INSTANTS = ("claimed_at", "closed_at", "first_answer_at", "answer_due", "booking_due", "clocks_from", "paused_at", "escalated_at")
 
 
 # ---------------------------------------------------------------- what can go wrong
@@ -202,10 +203,11 @@ def reopen(session: Session, reference: str, actor: Staff, seen_version: int, se
 
 
 def mark_spam(session: Session, reference: str, actor: Staff, seen_version: int, settings: Settings) -> Ticket:
-    """Sets a request aside that no visitor meant."""
+    """Sets a request aside that no visitor meant. An appointment to come is cancelled with it; then it cannot be undone, as no cancellation can."""
     ticket, before = _take(session, reference, Move.SPAM, actor, seen_version, settings)
     ticket.closed_at = now()
-    _remember(session, ticket, actor, Move.SPAM, before, settings)
+    if not withdrawing.withdraw_all(session, ticket, settings, now()):
+        _remember(session, ticket, actor, Move.SPAM, before, settings)
     return _done(session, ticket, actor.name, Move.SPAM)
 
 
@@ -218,7 +220,7 @@ def not_spam(session: Session, reference: str, actor: Staff, seen_version: int, 
 
 
 def cancel_by_visitor(session: Session, reference: str, settings: Settings) -> Ticket:
-    """Ends a request at its visitor's wish, whoever owns it.
+    """Ends a request at its visitor's wish, whoever owns it, and its appointments to come with it.
 
     Raises:
         NoSuchTicket: there is no such request.
@@ -227,6 +229,8 @@ def cancel_by_visitor(session: Session, reference: str, settings: Settings) -> T
     """
     ticket, _ = _take(session, reference, Move.CANCEL, None, None, settings)
     ticket.closed_at = now()
+    if withdrawing.withdraw_all(session, ticket, settings, now()):
+        queue.tell_team(session, "appointment_cancelled_by_visitor", ticket, settings)
     queue.announce(session, "request.cancelled", ticket, settings)
     return _done(session, ticket, audit.VISITOR, Move.CANCEL)
 
@@ -261,8 +265,7 @@ def mark_unbooked(session: Session, reference: str, actor: Staff | None, seen_ve
     ticket, _ = _take(session, reference, Move.UNBOOK, actor, seen_version, settings)
     if ticket.assignee_id is None:
         ticket.state = TicketState.WAITING
-    ticket.booking_due = clocks.due(load_calendar(session, settings), now(), settings.booking_hours)
-    ticket.escalated_at = None
+    clocks.start_booking(ticket, load_calendar(session, settings), settings, now())
     return _done(session, ticket, actor.name if actor else audit.VISITOR, Move.UNBOOK)
 
 
@@ -372,7 +375,7 @@ def undo(session: Session, undo_id: int, actor: Staff) -> Ticket:
         written.undone_at = now()
     session.execute(delete(Note).where(Note.id.in_(before.get("notes", []))))
     ticket.state, ticket.assignee_id = TicketState(before["state"]), before["assignee_id"]
-    for name in _INSTANTS:
+    for name in before.keys() & _INSTANTS:  # an older desk remembered fewer
         setattr(ticket, name, datetime.fromisoformat(before[name]) if before[name] else None)
     session.delete(known)
     audit.record(session, actor.name, "ticket.undo", ticket.reference)

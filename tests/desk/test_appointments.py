@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from desk import hours_editing
-from desk.appointments import clinicians, service
+from desk.appointments import clinicians, service, withdrawing
 from desk.appointments.service import AppointmentOver, BadLength, BadZone, InThePast, NoClinician, OutsideHours, SlotTaken
 from desk.appointments.times import BadMoment, ClockJumps, instant_of, read_clock
 from desk.db import Database, now
@@ -264,8 +264,8 @@ def test_only_the_owner_books(clinic: Clinic) -> None:
 def _open_on_weekdays(clinic: Clinic) -> None:
     with clinic.database.transaction() as session:
         hours_editing.set_week(session, "Léa Martin", dict.fromkeys(range(5), "9h-12h, 13h-17h"), clinic.settings)
-        hours_editing.set_special_day(session, "Léa Martin", coming(3).isoformat(), "", "Formation")
-        hours_editing.set_special_day(session, "Léa Martin", coming(1).isoformat(), "9h-17h", "")  # so that no holiday disturbs the tests
+        hours_editing.set_special_day(session, "Léa Martin", coming(3).isoformat(), "", "Formation", clinic.settings)
+        hours_editing.set_special_day(session, "Léa Martin", coming(1).isoformat(), "9h-17h", "", clinic.settings)  # so that no holiday disturbs the tests
 
 
 @pytest.mark.parametrize(("weekday", "clock", "minutes"), [(5, "10:00", 30), (3, "10:00", 30), (1, "08:45", 30), (1, "16:45", 30), (1, "20:00", 30)])
@@ -399,7 +399,7 @@ def test_ending_a_request_otherwise_withdraws_its_appointments(clinic: Clinic) -
     with clinic.database.transaction() as session:
         ticket = work.service.by_reference(session, reference)
         assert ticket is not None
-        assert service.withdraw_all(session, ticket, clinic.settings, now()) == 1
+        assert withdrawing.withdraw_all(session, ticket, clinic.settings, now()) == 1
     assert [letter.template for letter in clinic.letters()] == ["appointment_cancelled"]
     assert clinic.book(clinic.request(), clinic.wish(), clinic.bruno)
 

@@ -23,7 +23,6 @@ from tests.databases import CIPHER, KIND
 from tests.desk_pages import settings_for
 from tests.privacy_kit import EMAIL, NAME, Office
 
-only_sqlite = pytest.mark.skipif(KIND != "sqlite", reason="about SQLite's files")
 only_postgresql = pytest.mark.skipif(KIND != "postgresql", reason="about pg_dump")
 
 
@@ -44,7 +43,7 @@ def index(office: Office) -> list[Backup]:
     return office.run(lambda session: list(session.scalars(select(Backup).order_by(Backup.at))))
 
 
-@only_sqlite
+@pytest.mark.sqlite_only("its files are what is tested")
 def test_a_backup_opens_by_itself_and_holds_what_was_there_at_that_moment(office: Office) -> None:
     path = make(office)
     office.note(office.leave(name="Après Coup"), "trop tard")
@@ -56,7 +55,7 @@ def test_a_backup_opens_by_itself_and_holds_what_was_there_at_that_moment(office
     engine.dispose()
 
 
-@only_sqlite
+@pytest.mark.sqlite_only("its files are what is tested")
 def test_a_backup_is_made_while_somebody_is_in_the_middle_of_writing(office: Office) -> None:
     with office.desk.database.engine.connect() as reader:  # a long read keeps the log from being put into the file
         reader.exec_driver_sql("COMMIT")
@@ -84,7 +83,7 @@ def test_only_its_owner_reads_it_and_nobody_without_the_keys_which_are_not_besid
         assert secret.partition(":")[2].encode() not in content or ":" not in secret
 
 
-@only_sqlite
+@pytest.mark.sqlite_only("its files are what is tested")
 def test_without_its_keys_a_backup_cannot_be_read(office: Office) -> None:
     engine = connect(f"sqlite:///{make(office)}", CIPHER)
     with Database(engine).transaction() as session, pytest.raises(CryptoError):
@@ -114,7 +113,7 @@ def test_a_backup_that_cannot_be_written_leaves_nothing_behind(office: Office) -
     assert ("system", "backup.make") not in [entry[:2] for entry in office.audit()]
 
 
-@only_sqlite
+@pytest.mark.sqlite_only("its files are what is tested")
 def test_a_damaged_copy_is_not_kept(database: Database, tmp_path: Path) -> None:
     database.overwrite_deleted()
     with database.engine.connect() as connection:

@@ -101,6 +101,19 @@ def test_a_page_whose_loop_is_gone_stops_nobody() -> None:
     bus.publish("ticket.open", "RDV-1")
 
 
+def test_who_listens_for_one_thing_hears_of_nothing_else() -> None:
+    async def story() -> None:
+        bus = EventBus()
+        with bus.subscribe("this one") as subscription:
+            for reference in ("another", "", "this one"):
+                bus.publish("message", reference)
+            assert await take(subscription.events(heartbeat=0.02), 2) == [Event("message", "this one"), None]
+            bus.close()
+            assert [event async for event in subscription.events(heartbeat=5)] == []
+
+    asyncio.run(story())
+
+
 def test_closing_ends_every_stream_and_those_that_begin_later() -> None:
     async def story() -> None:
         bus = EventBus()

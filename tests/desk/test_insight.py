@@ -18,6 +18,7 @@ from markupsafe import Markup
 from sqlalchemy import select, update
 
 from bot.answers import Content, Message
+from desk import audit
 from desk.chat.turns import Said
 from desk.db import Database, now
 from desk.insight import counting, labels, plots
@@ -130,6 +131,18 @@ def test_time_to_first_answer_is_told_by_week_as_median_and_ninth_decile(databas
     (week,) = _numbers(database).waits
     assert (week.monday, week.count, week.median, week.ninth_decile) == (date(2026, 11, 16), 10, 5.5, 9)
     assert _numbers(database).unanswered == 1
+
+
+def test_a_reopened_request_waits_anew_from_its_reopening(database: Database) -> None:
+    received, reopened = datetime(2026, 11, 2, 8, tzinfo=UTC), datetime(2026, 11, 17, 8, tzinfo=UTC)
+    _ticket(database, received, answered_hours=15 * 24 + 3)  # answered again three hours after it was reopened
+    with database.transaction() as session:
+        reference = session.scalars(select(Ticket.reference)).one()
+        for days in (5, 0):  # it was reopened twice
+            audit.record(session, "Ana Agent", "ticket.reopen", reference).at = reopened - timedelta(days=days)
+    (week,) = _numbers(database, 30).waits
+    assert (week.monday, week.count, week.median) == (date(2026, 11, 16), 1, 3)
+    assert sum(_numbers(database, 30).requests) == 1, "it is still the one request that came on the 2nd"
 
 
 def test_replies_fall_into_topics_alarms_and_what_was_not_understood(database: Database) -> None:

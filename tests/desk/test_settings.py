@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from desk.__main__ import main
 from desk.settings import Settings, SettingsError, load_settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -59,3 +61,14 @@ def test_readme_lists_every_setting() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for name in Settings.model_fields:
         assert f"`{'PORT' if name == 'port' else 'PASSERELLE_' + name.upper()}`" in readme, name
+
+
+def test_readme_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Commands of the desk")[2].partition("\n## ")[0]
+    for several in ((), ("staff",), ("keys",), ("audit",)):
+        with pytest.raises(SystemExit):
+            main([*several, "--help"])
+        offered = re.search(r"\{([a-z,-]+)\}", capsys.readouterr().out.replace("\n", ""))
+        assert offered
+        for name in offered[1].split(","):
+            assert f"`{' '.join((*several, name))}" in readme, name

@@ -25,7 +25,7 @@ from desk.appointments import service as appointments
 from desk.appointments.service import Wish
 from desk.db import Database, connect, now
 from desk.hours_editing import set_week
-from desk.models import ChatMessage, Conversation, Delivery, Notification, Role, Staff, StaffSession, Ticket
+from desk.models import Answer, ChatMessage, Conversation, Delivery, Notification, Role, Staff, StaffSession, Ticket
 from desk.settings import Settings, load_settings
 from desk.staff import accounts, canned
 from desk.tickets import service, work
@@ -155,8 +155,10 @@ class Clinic:
         return found[0]
 
     def time_to_undo_is_over(self) -> None:
-        """What waits in the outbox may leave now."""
+        """What waits in the outbox, or for the visitor's conversation, may leave now."""
+        long_ago = now() - timedelta(seconds=self.settings.undo_seconds + 1)
         with self.database.transaction() as session:
+            session.execute(update(Answer).where(Answer.shown_at.is_(None)).values(at=long_ago))
             session.execute(update(Notification).where(Notification.state == Delivery.PENDING).values(not_before=now() - timedelta(seconds=1)))
 
 

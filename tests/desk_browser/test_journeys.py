@@ -7,9 +7,11 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from desk.tickets import work
 from tests.authenticator import Authenticator
 from tests.desk_browser.clinic import AGENT, DOCTOR, LEAD, OFFICER, OTHER_AGENT, PASSWORD, Clinic, coming_tuesday, day_in_form, wait
 from tests.desk_browser.conftest import Opens
+from tests.privacy_kit import rasa
 
 both = pytest.mark.parametrize("scripts", [True, False], ids=["with JavaScript", "without JavaScript"])
 
@@ -196,6 +198,119 @@ def test_a_request_is_handed_to_a_colleague_with_a_note(clinic: Clinic, opens: O
     colleague.goto(f"/desk/requests/{reference}")
     expect(colleague.locator("main")).to_contain_text("Parle serbe, comme vous.")
     expect(colleague.locator("main")).to_contain_text("Suivie par vous")
+
+
+# ---------------------------------------------------------------- the visitor's page
+
+
+def open_chat(page: Page) -> str:
+    """Opens the site and its chat; returns the conversation."""
+    page.goto("/")
+    page.locator("#launcher").click()
+    expect(page.locator('.message[data-from="bot"]')).to_have_count(1)
+    return str(page.evaluate("JSON.parse(sessionStorage.getItem('passerelle')).id"))
+
+
+def say(page: Page, text: str) -> None:
+    page.locator("#input").fill(text)
+    page.locator("#input").press("Enter")
+
+
+def answer(page: Page, text: str) -> None:
+    page.get_by_label("Votre réponse").fill(text)
+    page.get_by_role("button", name="Envoyer dans la conversation").click()
+    expect(page.get_by_role("status").first).to_contain_text("Votre réponse va partir.")
+
+
+def test_a_visitor_whose_page_is_open_sees_the_answer_of_the_team_arrive(clinic: Clinic, opens: Opens) -> None:
+    visitor, staff = opens(phone=True), opens(AGENT)
+    reference = clinic.request("Rosa Vidal", conversation_id=open_chat(visitor))
+    visitor.evaluate("document.documentElement.dataset.neverReloaded = 'yes'")
+    claim(staff, reference)
+    answer(staff, "Bonjour Rosa, mardi à 10 h vous irait-il ?")
+    told = visitor.locator('.message[data-from="human"]')
+    expect(told).to_have_count(0)  # it may still be taken back
+    clinic.time_to_undo_is_over()
+    expect(told).to_contain_text("mardi à 10 h vous irait-il")
+    expect(told.locator(".sender")).to_have_text("Équipe de la clinique")
+    expect(visitor.get_by_role("log")).to_contain_text("L’équipe de la clinique dit : Bonjour Rosa")
+    expect(visitor.locator(".buttons button").first).to_be_enabled()  # what the assistant offered can still be chosen
+
+    visitor.locator("#close").click()
+    answer(staff, "Ou jeudi à 11 h ?")
+    clinic.time_to_undo_is_over()
+    expect(visitor.locator("#launcher")).to_contain_text("Nouveau message")
+    expect(visitor.locator("#outside")).to_have_text("Nouveau message")
+    assert visitor.evaluate("document.documentElement.dataset.neverReloaded") == "yes"
+
+    visitor.reload()
+    expect(visitor.locator("#launcher")).to_contain_text("Nouveau message")  # still unread
+    visitor.locator("#launcher").click()
+    expect(told).to_have_count(2)
+    expect(told.last).to_contain_text("jeudi à 11 h")
+    visitor.locator("#close").click()
+    visitor.reload()
+    visitor.wait_for_timeout(500)
+    expect(visitor.locator("#launcher")).not_to_contain_text("Nouveau message")
+
+
+def same_conversation(page: Page) -> Page:
+    """A second tab in which the visitor reads the same conversation."""
+    second = page.context.new_page()
+    second.goto("/")
+    second.evaluate("saved => sessionStorage.setItem('passerelle', saved)", page.evaluate("sessionStorage.getItem('passerelle')"))
+    return second
+
+
+def test_two_tabs_show_each_message_once_and_a_refused_stream_is_asked_for_again(clinic: Clinic, opens: Opens) -> None:
+    first = opens()
+    conversation = open_chat(first)
+    second = same_conversation(first)
+    second.route("**/events", lambda route: route.fulfill(status=503), times=1)
+    second.reload()
+    second.locator("#launcher").click()
+    say(first, "bonjour")
+    expect(second.locator('.message[data-from="visitor"]')).to_have_count(1)
+    say(second, "combien ça coûte ?")
+    reference = clinic.request("Deux Onglets", conversation_id=conversation)
+    clinic.does(AGENT, work.claim, reference)
+    clinic.does(AGENT, work.answer, reference, "Bonjour, nous vous rappelons.")
+    clinic.time_to_undo_is_over()
+    for page in (first, second):
+        expect(page.locator('.message[data-from="human"]')).to_have_count(1)
+        expect(page.locator(".message[data-seq]")).to_have_count(6)  # greeting, two turns, the team
+        expect(page.locator(".message")).to_have_count(6)
+        numbers = page.locator(".message").evaluate_all("nodes => nodes.map((node) => Number(node.dataset.seq))")
+        assert numbers == sorted(set(numbers))
+
+
+def test_a_conversation_that_is_erased_in_one_tab_is_over_in_the_other(clinic: Clinic, opens: Opens) -> None:
+    first = opens()
+    open_chat(first)
+    second = same_conversation(first)
+    second.locator("#launcher").click()
+    expect(second.locator('.message[data-from="bot"]')).to_have_count(1)
+    with rasa(clinic.settings.rasa_port):
+        first.locator("#erase").click()
+        first.locator("#confirm .danger").click()
+        expect(first.locator("#log")).to_contain_text("La conversation est effacée")
+    expect(second.locator("#log")).to_contain_text("Cette conversation n’est plus disponible")
+    wait(2)  # who erased it is not told that it is lost
+    expect(first.locator("#log")).not_to_contain_text("plus disponible")
+
+
+def test_where_no_stream_comes_through_the_page_asks_now_and_then(clinic: Clinic, opens: Opens) -> None:
+    visitor = opens()
+    visitor.clock.install()
+    visitor.route("**/events", lambda route: route.fulfill(status=200, content_type="text/html", body="<p>Une page du mandataire</p>"))
+    reference = clinic.request("Sans Flux", conversation_id=open_chat(visitor))
+    clinic.does(AGENT, work.claim, reference)
+    clinic.does(AGENT, work.answer, reference, "Bonjour, nous vous rappelons.")
+    clinic.time_to_undo_is_over()
+    wait(3)  # the desk looks every two seconds
+    expect(visitor.locator('.message[data-from="human"]')).to_have_count(0)
+    visitor.clock.fast_forward(40_000)
+    expect(visitor.locator('.message[data-from="human"]')).to_have_text(re.compile("nous vous rappelons"))
 
 
 # ---------------------------------------------------------------- appointments
