@@ -37,9 +37,11 @@ lock: environments
 	@$(DESK) -m tools.review_lock --update "$$WHY" $${DOES:+--does "$$DOES"}
 
 # PEERS: options of tools.bench, such as --examples all. It takes long, as Rasa's default pipeline learns slowly; npm is needed for node-nlp.
-bench: environments
+# tools.bench_speed trains Rasa's default pipeline too, on a few examples and once, and starts four stacks: a quiet machine, please.
+bench: train
 	@$(PYTHON) tools/postgresql.py
 	@$(DESK) -m tools.bench_guard
+	@$(DESK) -m tools.bench_speed
 	@$(DESK) -m tools.bench_desk
 	@nice $(DESK) -m tools.bench $(PEERS)
 

@@ -17,10 +17,9 @@ from sanic import Blueprint, response
 from sanic.request import Request
 from sanic.response import HTTPResponse
 
+from bot.action_replies import compile_schema_once
 from bot.channel_text import as_plain_text
-from bot.nlu.clauses import clauses
-from bot.nlu.intent_classifier import ALSO_ASKED, ASKED_BEFORE
-from bot.nlu.understanding import is_answered
+from bot.nlu.intent_classifier import ASKED_BEFORE
 from bot.tracker_store import ErasableTrackerStore
 
 FORM_QUESTION = "utter_ask_booking_"
@@ -46,6 +45,7 @@ class VisitorOutput(CollectingOutputChannel):
                 "buttons": message.get("buttons") or [],
                 "response": metadata.get("response"),
                 "variant": metadata.get("variant"),
+                "also": metadata.get("also", []),
             }
         )
 
@@ -60,7 +60,7 @@ class VisitorChannel(InputChannel):
 
     @classmethod
     def from_credentials(cls, credentials: dict[str, Any] | None) -> VisitorChannel:
-        """Reads ``secret`` from ``credentials.yml``.
+        """Reads ``secret`` from ``credentials.yml``, and ``compile_schema_once`` (true; `tools/bench_speed` compares with Rasa as it comes).
 
         Raises:
             ValueError: when no secret is set; an open channel must not start.
@@ -68,6 +68,8 @@ class VisitorChannel(InputChannel):
         secret = (credentials or {}).get("secret") or ""
         if not secret or secret.startswith("${"):
             raise ValueError("bot.channel.VisitorChannel needs `secret:` in credentials.yml (PASSERELLE_SECRET)")
+        if (credentials or {}).get("compile_schema_once", True):
+            compile_schema_once()
         return cls(secret)
 
     def __init__(self, secret: str) -> None:
@@ -93,7 +95,7 @@ class VisitorChannel(InputChannel):
             output = VisitorOutput()
             context = {ASKED_BEFORE: str(body.get("asked_before") or "")}
             await on_new_message(UserMessage(text, output, conversation_id, input_channel=self.name(), metadata=context))
-            for intent in await further_questions(request.app.ctx.agent, conversation_id, text):
+            for intent in further_questions(output.messages):
                 await on_new_message(UserMessage(f"/{intent}", output, conversation_id, input_channel=self.name()))
             return response.json({"messages": asked_once(output.messages)})
 
@@ -123,15 +125,9 @@ def asked_once(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [m for i, m in enumerate(messages) if last.get(m["response"], i) == i]
 
 
-async def further_questions(agent: Any, conversation_id: str, text: str) -> list[str]:
-    """Intents of the second and third question of a message."""
-    if not clauses(text):
-        return []
-    tracker = await agent.tracker_store.retrieve(conversation_id)
-    if tracker is None or tracker.latest_message is None or tracker.latest_message.text != text:
-        return []
-    first = tracker.latest_message.intent.get("name")
-    return [intent for intent in tracker.latest_message.parse_data.get(ALSO_ASKED, []) if intent != first and is_answered(str(first))]
+def further_questions(messages: list[dict[str, Any]]) -> list[str]:
+    """Intents of the second and third question of a message, told by the answer to the first (``bot.nlg``)."""
+    return list(dict.fromkeys(intent for message in messages for intent in message["also"]))
 
 
 async def forget(agent: Any, conversation_id: str, keep: tuple[str, ...]) -> None:

@@ -14,11 +14,14 @@ from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.utils.endpoints import EndpointConfig
 
 from bot.answers import Content
+from bot.nlu.intent_classifier import ALSO_ASKED
+from bot.nlu.understanding import is_answered
 
 FOLLOW_UP = "utter_follow_up"
 SAY_MORE = "utter_say_more"  # « lesquels ? », « pourquoi ? »: more of the last answer
 NOT_MY_QUESTION = "utter_not_my_question"
 FALLBACK, CLARIFY, AGAIN = "utter_fallback", "utter_clarify", "utter_fallback_again"  # not understood: at all, between several, twice running
+UNANSWERED = "utter_unanswered"
 SURE = 0.6  # confidence from which nothing else is offered in an answer's place
 GUARDED = ("utter_red_flag", "utter_personal_advice")  # their text is chosen by the slot of the same name
 
@@ -32,7 +35,8 @@ class GuardedNLG(TemplatedNaturalLanguageGenerator):
         self._content = Content()
 
     async def generate(self, utter_action: str, tracker: DialogueStateTracker, output_channel: str, **kwargs: Any) -> dict[str, Any] | None:
-        """The complete response: text with its disclaimer, buttons, and metadata ``kind``, ``sources``, ``response``.
+        """The complete response: text with its disclaimer, buttons, and metadata ``kind``, ``sources``, ``response``,
+        ``also`` (intents of further questions that the message asks).
 
         Args:
             utter_action: name of the response.
@@ -52,7 +56,8 @@ class GuardedNLG(TemplatedNaturalLanguageGenerator):
             name = self._content.in_detail(_last_answer(tracker)) or name
         name = self._content.resolve(name, tracker.current_slot_values(), entities.get("figure"))
         values = {**self._content.number_lines, "unsaid": entities.get("unsaid") or "ce point", **kwargs}
-        likely = self._in_doubt(tracker)
+        also = _asked_as_well(tracker)
+        likely = [r for r in self._in_doubt(tracker) if r.replace("utter_", "ask_", 1) not in also]
         if name == FALLBACK:
             name = AGAIN if _last_response(tracker) in (FALLBACK, CLARIFY) else CLARIFY if len(likely) > 1 else FALLBACK
         response = await super().generate(name, tracker, output_channel, **values)
@@ -60,14 +65,14 @@ class GuardedNLG(TemplatedNaturalLanguageGenerator):
             return None
         text, kind, sources = self._content.finish(response["text"], response["metadata"])
         buttons = [*response.get("buttons", []), *self._content.neighbours(name, tracker.current_slot_values(), likely)]
-        if name == CLARIFY:
+        if name == CLARIFY or (name == UNANSWERED and likely):
             buttons = self._content.choices(likely)
         if name == NOT_MY_QUESTION:
             buttons = self._content.choices(self._meant_instead(tracker))
         if tracker.active_loop and kind != "booking":
             buttons = []  # a question inside the form is answered, and the form goes on
         variant = tracker.get_slot(name.removeprefix("utter_")) if name in GUARDED else None
-        return {"text": text, "buttons": buttons, "metadata": {"kind": kind, "sources": sources, "response": name, "variant": variant}}
+        return {"text": text, "buttons": buttons, "metadata": {"kind": kind, "sources": sources, "response": name, "variant": variant, "also": also}}
 
     def _in_doubt(self, tracker: DialogueStateTracker) -> list[str]:
         """What the last message may have meant; empty where it is clear."""
@@ -82,6 +87,13 @@ class GuardedNLG(TemplatedNaturalLanguageGenerator):
         ranking = heard[0].parse_data.get("intent_ranking", []) if heard else []
         others = [*self._content.likely(ranking, from_chance=0.0), *self._content.next_to(answered)]
         return [name for name in dict.fromkeys(others) if name != answered]
+
+
+def _asked_as_well(tracker: DialogueStateTracker) -> list[str]:
+    """Intents of the further questions in the last message, where the first is one that an article answers."""
+    message = tracker.latest_message
+    first = str(message.intent.get("name")) if message else ""
+    return [intent for intent in (message.parse_data or {}).get(ALSO_ASKED, []) if intent != first] if message and is_answered(first) else []
 
 
 def _last_response(tracker: DialogueStateTracker) -> str | None:

@@ -1,12 +1,13 @@
 """What is learned about a message: what it asks, and which variant of that. No Rasa import.
 
 One class for each intent, or for each variant of an intent whose examples name one (``metadata: {variant: …}`` in data/nlu: which of the texts of a
-red flag or of personal advice answers). Two small nets read the same text and are averaged: one sees spelling and words (n-grams), the other their
-meaning too (a sentence encoder). Each is wrong about other messages than its neighbour: docs/bench/understanding.md compares them with what else was tried.
+red flag or of personal advice answers). Small nets read the same text and are averaged: one sees spelling and words (n-grams), the others its meaning
+too (a sentence encoder), a little and much. Each is wrong about other messages than its neighbours: docs/bench/understanding.md compares what was tried.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import skops.io
+from joblib import Parallel, delayed
 from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.neural_network import MLPClassifier
@@ -63,7 +65,7 @@ class MessageModel:
     """Fitted once by ``fit``, or read by ``load``."""
 
     def __init__(self, encoder: Any, config: dict[str, Any]) -> None:
-        """Takes the sentence encoder (None leaves the second net out) and the numbers of ``config.yml``."""
+        """Takes the sentence encoder (None where no net is to see it) and the numbers of ``config.yml``."""
         self._encoder = encoder
         self._config = config
         self._parts: dict[str, Any] = {}  # fitted objects by the name of their file
@@ -75,9 +77,9 @@ class MessageModel:
         self._parts["letters"] = self._vectorizer("char_wb", "letters").fit(folded)
         self._parts["words"] = self._vectorizer("word", "words").fit(folded)
         labels = np.array([e.label for e in examples])
-        for name, rows in self._views(texts).items():
-            self._parts[name] = self._net().fit(rows, labels)
-            del self._parts[name]._optimizer  # as large as the net twice over, and of no use once it is fitted
+        views = self._views(texts)
+        nets = Parallel(n_jobs=min(len(views), os.cpu_count() or 1))(delayed(_fitted)(self._net(), rows, labels) for rows in views.values())
+        self._parts.update(zip(views, nets))
         return self
 
     def read(self, texts: Sequence[str]) -> list[Reading]:
@@ -105,10 +107,9 @@ class MessageModel:
         """One row a text, as each net sees it."""
         folded = [fold(t) for t in texts]
         spelt = hstack([self._parts[name].transform(folded) for name in ("letters", "words")], format="csr")
-        if self._encoder is None:
-            return {"net": spelt}
-        meaning = self._config["encoder_weight"] * np.atleast_2d(self._encoder.encode(list(texts))).astype(np.float32)
-        return {"net": spelt, "net_with_meaning": hstack([spelt, csr_matrix(meaning)], format="csr")}
+        meant = self._encoder and csr_matrix(np.atleast_2d(self._encoder.encode(list(texts))).astype(np.float32))
+        views = (hstack([spelt, weight * meant], format="csr", dtype=np.float32) if weight else spelt for weight in self._config["encoder_weights"])
+        return {f"net_{i}": rows for i, rows in enumerate(views)}
 
     def _vectorizer(self, analyzer: Any, kind: str) -> TfidfVectorizer:
         lengths, least = tuple(self._config[f"{kind}_ngrams"]), self._config["min_df"]
@@ -125,6 +126,13 @@ class MessageModel:
             tol=0.0,
             n_iter_no_change=self._config["epochs"],
         )
+
+
+def _fitted(net: MLPClassifier, rows: csr_matrix, labels: np.ndarray) -> MLPClassifier:
+    """Fits one net, in a process of its own."""
+    net.fit(rows, labels)
+    del net._optimizer  # as large as the net twice over, and of no use once it is fitted
+    return net
 
 
 def _reading(labels: Sequence[tuple[str, str]], chances: Sequence[float]) -> Reading:

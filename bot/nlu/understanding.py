@@ -17,7 +17,10 @@ SIGNS = {"👍": "ok", "👌": "ok", "✅": "oui", "👎": "non", "❌": "non", 
 POLITE = frozenset({"greet", "thank", "goodbye", "affirm", "inform"})  # « merci, et c'est où ? » is a question
 NOT_ANSWERED = frozenset({"ask_bot", "ask_privacy", "ask_status", "ask_unanswered"})
 FEW = 3  # words; what they say of danger is in the lexicon of bot/guard, what they look like is often a name
-CLEAR = 0.5  # confidence from which a part of a message is a question of its own
+CLEAR = 0.5  # confidence from which a question to the articles is no doubt one
+OWN = 0.4  # confidence from which a part of a message is a question of its own
+DOUBTFUL = 0.6  # confidence below which a message is also taken for the next likeliest question
+NEAR = 0.15  # that one's least confidence
 PLAIN = 0.9  # confidence from which any other intent is as clear as that
 DARK = frozenset({"personal_advice", "out_of_scope", "insult"})  # what a cry for help looks like to who has never heard one
 
@@ -56,7 +59,7 @@ class Thresholds:
     advice_if_unclear: float = 0.2
     unclear_below: float = 0.25
     calm_below: float = 0.02
-    calm_if_clear: float = 0.6
+    calm_if_clear: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Understood:
 
     Attributes:
         ranking: intents and confidences, best first; empty where the message holds no letter or digit.
-        also: intents of further questions in the same message, in order.
+        also: intents of further questions in the same message, in order; of one that may have been meant, where the first is in doubt.
         variant: which text of the first intent answers, where it has several.
         calm: ``red_flag`` or ``personal_advice`` where it is as good as certain that the message is none.
     """
@@ -96,6 +99,7 @@ def understand(text: str, model: Reader, least: Thresholds, before: str = "") ->
     ranking, also = choose(rank(whole), [rank(readings[clause]) for clause in asked])
     if before and ranking[0][1] < CLEAR and not also:
         ranking = rank(_averaged(readings[text], readings[together]))
+    also = also or _meant_too(ranking)
     said = [readings[piece] for piece in (text, *told)]
     if alarm := _alarm(said, ranking, least, is_short=len(text.split()) <= FEW):
         ranking, also = [(ALARM, alarm)], []
@@ -140,13 +144,22 @@ def choose(whole: Ranking, parts: list[Ranking]) -> tuple[Ranking, list[str]]:
     """
     if not parts or not (whole[0][0].startswith("ask_") or whole[0][0] in POLITE):
         return whole, []
-    clear = [r for r in parts if r[0][1] >= CLEAR and is_answered(r[0][0])]
+    clear = [r for r in parts if r[0][1] >= OWN and is_answered(r[0][0])]
     asked = list(dict.fromkeys(r[0][0] for r in clear))
     if len(asked) >= 2:
         return next(r for r in clear if r[0][0] == asked[0]), asked[1:MOST_QUESTIONS]
     best = max(clear, key=lambda r: r[0][1], default=whole)
     surer = best[0][1] > whole[0][1] or whole[0][0] in POLITE
     return (best if surer else whole), []
+
+
+def _meant_too(ranking: Ranking) -> list[str]:
+    """The question that a message may ask as well as the likeliest: where it is in doubt, the answers to both help more than half a chance of the right one."""
+    (first, confidence), *rest = ranking
+    if not rest or confidence >= DOUBTFUL or not is_answered(first):
+        return []
+    second, chance = rest[0]
+    return [second] if chance >= NEAR and is_answered(second) else []
 
 
 def _alarm(readings: list[Reading], ranking: Ranking, least: Thresholds, *, is_short: bool) -> float:

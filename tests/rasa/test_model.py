@@ -11,6 +11,8 @@ import pytest
 
 rasa_agent = pytest.importorskip("rasa.core.agent", reason="runs in the environment bot")
 
+from jsonschema import ValidationError  # noqa: E402
+from rasa.core.actions.action import RemoteAction  # noqa: E402
 from rasa.shared.core.trackers import DialogueStateTracker  # noqa: E402
 from rasa.utils.endpoints import EndpointConfig  # noqa: E402
 
@@ -115,3 +117,11 @@ def test_the_channel_does_not_start_open(secret: str | None) -> None:
 def test_the_model_is_known_by_the_hash_of_its_inputs(tmp_path: Path) -> None:
     assert train.inputs_digest() == train.inputs_digest()
     assert train.model_path().exists()
+
+
+def test_an_answer_of_an_action_is_still_checked_with_the_schema_compiled_once() -> None:
+    VisitorChannel.from_credentials({"secret": "a secret of twenty characters"})
+    action = RemoteAction("action_request_status", EndpointConfig(url="http://127.0.0.1:9/webhook"))
+    assert action._validate_action_result({"events": [], "responses": []})
+    with pytest.raises(ValidationError):
+        action._validate_action_result({"events": "none"})

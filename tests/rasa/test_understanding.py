@@ -8,6 +8,10 @@ import pytest
 
 pytest.importorskip("sklearn", reason="runs in the environment bot")
 
+from rasa.shared.nlu.constants import INTENT, TEXT
+from rasa.shared.nlu.training_data.message import Message
+
+from bot.nlu.content_reader import ContentReader
 from bot.nlu.message_model import Example, Reading
 from bot.nlu.surroundings import Shares, Surroundings, composed
 from bot.nlu.understanding import Thresholds, understand
@@ -59,9 +63,21 @@ def test_a_clear_message_is_not_read_behind_the_question_before_it() -> None:
     assert understand(text, model, Thresholds(), before).ranking[0][0] == "ask_cost"
 
 
+def test_a_message_in_doubt_between_two_questions_gets_both_answers() -> None:
+    text = "Et niveau cicatrices, ça donne quoi après ?"
+    doubtful, clear = {"ask_recovery": 0.5, "ask_side_effects": 0.3}, {"ask_recovery": 0.7, "ask_side_effects": 0.25}
+    assert understand(text, Learned({text: doubtful}), Thresholds()).also == ["ask_side_effects"]
+    assert understand(text, Learned({text: clear}), Thresholds()).also == []
+
+
+def test_what_may_be_a_personal_question_is_not_answered_as_a_second_one() -> None:
+    text = "Et niveau cicatrices, ça donne quoi sur moi ?"
+    assert understand(text, Learned({text: {"ask_recovery": 0.5, "personal_advice": 0.3}}), Thresholds()).also == []
+
+
 def test_only_a_clear_question_without_a_hint_of_danger_is_calm() -> None:
     text = "Qu'est-ce qui abîme le foie ?"
-    clear, unclear = {"ask_liver_causes": 0.95, "personal_advice": 0.01}, {"ask_liver_causes": 0.5, "personal_advice": 0.01}
+    clear, unclear = {"ask_liver_causes": 0.95, "personal_advice": 0.01}, {"ask_liver_causes": 0.35, "personal_advice": 0.01}
     assert understand(text, Learned({text: clear}), Thresholds()).calm == {"red_flag", "personal_advice"}
     assert understand(text, Learned({text: clear}, {text: 0.05}), Thresholds()).calm == {"personal_advice"}
     assert understand(text, Learned({text: unclear}), Thresholds()).calm == frozenset()
@@ -72,6 +88,27 @@ def test_one_alarming_sentence_of_a_story_is_enough_not_to_be_calm() -> None:
     sentence = "Il vient de tomber et ne parle plus."
     model = Learned({text: {"ask_cost": 0.95}}, {sentence: 0.75})
     assert "red_flag" not in understand(text, model, Thresholds()).calm
+
+
+def content_read(text: str, **chances: float) -> str:
+    """The intent that is left when the content reader has read a message with these chances, likeliest first."""
+    message = Message({TEXT: text})
+    ranking = [{"name": name, "confidence": chance} for name, chance in chances.items()]
+    message.set(INTENT, ranking[0])
+    message.set("intent_ranking", ranking)
+    ContentReader().process([message])
+    return str(message.get(INTENT)["name"])
+
+
+def test_what_probably_no_article_says_is_not_answered_out_of_them() -> None:
+    asked = "Et du côté des publications, ça avance ?"
+    assert content_read(asked, ask_evidence=0.55, ask_unanswered=0.35) == "ask_unanswered"
+    assert content_read(asked, ask_evidence=0.85, ask_unanswered=0.15) == "ask_evidence"
+
+
+def test_a_question_about_the_lungs_is_never_answered_with_what_is_said_of_the_liver() -> None:
+    asked = "La BPCO, est-ce que ça peut revenir en arrière ?"
+    assert not content_read(asked, ask_liver_irreversible=0.8, ask_efficacy=0.15).startswith("ask_liver")
 
 
 def test_a_question_is_also_learned_in_what_people_put_around_it() -> None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from bot.guard.normalise import fold
-from tools.understanding_report import items
+from tools.yardstick import items
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LEARNED = [

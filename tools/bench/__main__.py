@@ -12,7 +12,7 @@ from pathlib import Path
 from tools.bench.examples import every_example, sample
 from tools.bench.page import write
 from tools.bench.run import ROOT, SYSTEMS, BenchError, install_node, is_taught, measure, teach
-from tools.understanding_report import items
+from tools.yardstick import items
 
 SIDE_BY_SIDE = 2000  # examples: more would keep DIET busy for hours (docs/bench/peers.md)
 QUICK = [s for s in SYSTEMS if s not in ("rasa", "passerelle-5")]  # those that all of the examples are no trouble to, and something else than on a sample

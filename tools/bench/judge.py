@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 
 from tests.stack_client import Reply
-from tools.understanding_report import SETS, Item, is_right
+from tools.understanding_report import is_right
+from tools.yardstick import SETS, Item
 
 THRESHOLDS = [round(step / 100, 2) for step in range(100)]
 DECLINED = "(not understood)"

@@ -16,7 +16,7 @@ from tools.bench.judge import Case, Count, Least, cases, chosen, confusions, cou
 from tools.bench.run import BOT, NODE, ROOT
 from tools.bench_guard import machine, quantile
 from tools.guard_report import wilson
-from tools.understanding_report import Item
+from tools.yardstick import Item
 
 OUT = ROOT / "docs/bench"
 NAMES = {
