@@ -41,7 +41,7 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
             "epochs": 5,
             "batch_size": 256,
             "learning_rate": 2e-3,
-            "encoder_weights": [0.0, 0.5, 4.0],
+            "encoder_weights": [0.0, 4.0],
             "random_state": 42,
             **asdict(Thresholds()),
         }

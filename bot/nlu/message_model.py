@@ -1,8 +1,8 @@
 """What is learned about a message: what it asks, and which variant of that. No Rasa import.
 
 One class for each intent, or for each variant of an intent whose examples name one (``metadata: {variant: …}`` in data/nlu: which of the texts of a
-red flag or of personal advice answers). Small nets read the same text and are averaged: one sees spelling and words (n-grams), the others its meaning
-too (a sentence encoder), a little and much. Each is wrong about other messages than its neighbours: docs/bench/understanding.md compares what was tried.
+red flag or of personal advice answers). Two small nets read the same text and are averaged: one sees spelling and words (n-grams), the other above all
+its meaning (a sentence encoder). Each is wrong about other messages than its neighbour: docs/bench/understanding.md compares what was tried.
 """
 
 from __future__ import annotations
@@ -74,8 +74,9 @@ class MessageModel:
         """Learns from examples; at least two labels are needed."""
         texts = [e.text for e in examples]
         folded = [fold(t) for t in texts]
-        self._parts["letters"] = self._vectorizer("char_wb", "letters").fit(folded)
-        self._parts["words"] = self._vectorizer("word", "words").fit(folded)
+        for name, analyzer in (("letters", "char_wb"), ("words", "word")):
+            self._parts[name] = self._vectorizer(analyzer, name).fit(folded)
+            vars(self._parts[name]).pop("stop_words_", None)  # every n-gram that was too rare: most of the file, and of no use once it is fitted
         labels = np.array([e.label for e in examples])
         views = self._views(texts)
         nets = Parallel(n_jobs=min(len(views), os.cpu_count() or 1))(delayed(_fitted)(self._net(), rows, labels) for rows in views.values())

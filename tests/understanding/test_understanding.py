@@ -11,7 +11,7 @@ from tools.guard_report import Score
 from tools.understanding_report import play, scores, table
 
 # What each reached when the model was last tuned, less what retraining moves. Not a goal: the figures are in docs/bench/understanding.md.
-FLOORS = {"question": 0.80, "two questions": 0.65, "follow-up": 0.80, "out of scope": 0.82}
+FLOORS = {"question": 0.84, "two questions": 0.72, "follow-up": 0.84, "out of scope": 0.86}
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import os
 import random
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class Project:
 
     model: Path
     endpoints: Path
+    credentials: Path = ROOT / "credentials.yml"
 
 
 def passerelle(model: Path | None = None) -> Project:
@@ -66,12 +67,21 @@ def rasa_default(work: Path, has_stories: bool) -> Project:
     endpoints = (ROOT / "endpoints.yml").read_text(encoding="utf-8")
     if SELECTIVE not in endpoints:
         raise BenchError(f"endpoints.yml has no line {SELECTIVE.strip()!r} that the peer could go without")
-    files = {"config.yml": _default_config(), "nlu.yml": _nlu(_learned()), "endpoints.yml": endpoints.replace(SELECTIVE, "")}
+    credentials = yaml.safe_load((ROOT / "credentials.yml").read_text(encoding="utf-8"))
+    for channel in credentials.values():
+        channel["compile_schema_once"] = False
+    files = {
+        "config.yml": _default_config(),
+        "nlu.yml": _nlu(_learned()),
+        "endpoints.yml": endpoints.replace(SELECTIVE, ""),
+        "credentials.yml": _yaml(credentials),
+    }
     if has_stories:
         files["stories.yml"] = _yaml({"version": "3.1", "stories": _stories()})
     _write(folder, files)
     data = [folder / name for name in ("nlu.yml", "stories.yml") if name in files]
-    return _trained(folder, ROOT / "domain.yml", [*data, ROOT / "data/stories", ROOT / "data/answers"])
+    trained = _trained(folder, ROOT / "domain.yml", [*data, ROOT / "data/stories", ROOT / "data/answers"])
+    return replace(trained, credentials=folder / "credentials.yml")
 
 
 def empty(work: Path) -> Project:

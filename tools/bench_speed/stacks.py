@@ -99,7 +99,8 @@ class Stack:
         parser = RawConfigParser()
         parser.read_string(supervise._configuration(self._settings, str(self.project.model), str(BOT)))
         words = shlex.split(parser[f"program:{program}"]["command"].replace("%%", "%"))
-        return [str(self.project.endpoints) if word == "endpoints.yml" else word for word in words]
+        own = {"endpoints.yml": self.project.endpoints, "credentials.yml": self.project.credentials}
+        return [str(own.get(word, word)) for word in words]
 
     @property
     def _settings(self) -> Settings:
