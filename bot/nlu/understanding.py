@@ -54,7 +54,7 @@ class Thresholds:
     alarm: float = 0.7
     alarm_in_sentence: float = 0.8
     alarm_if_clear: float = 0.9
-    advice: float = 0.4
+    advice: float = 0.35
     advice_in_sentence: float = 0.9
     advice_if_unclear: float = 0.2
     unclear_below: float = 0.25
@@ -104,7 +104,7 @@ def understand(text: str, model: Reader, least: Thresholds, before: str = "") ->
     if alarm := _alarm(said, ranking, least, is_short=len(text.split()) <= FEW):
         ranking, also = [(ALARM, alarm)], []
     elif advice := _advice(said, ranking, least):
-        ranking, also = [(ADVICE, advice), *(r for r in ranking if r[0] != ADVICE)], []
+        ranking, also = _believing(ADVICE, advice, ranking), []
     return Understood(ranking, also, _variant(ranking[0][0], said), _calm(said, ranking, least))
 
 
@@ -151,6 +151,12 @@ def choose(whole: Ranking, parts: list[Ranking]) -> tuple[Ranking, list[str]]:
     best = max(clear, key=lambda r: r[0][1], default=whole)
     surer = best[0][1] > whole[0][1] or whole[0][0] in POLITE
     return (best if surer else whole), []
+
+
+def _believing(intent: str, chance: float, ranking: Ranking) -> Ranking:
+    """A ranking led by an intent that is believed although others are likelier, clearly enough not to pass for a doubt between them."""
+    sure = max(chance, CLEAR)
+    return [(intent, sure), *((other, min(c, sure / 2)) for other, c in ranking if other != intent)]
 
 
 def _meant_too(ranking: Ranking) -> list[str]:

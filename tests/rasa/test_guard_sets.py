@@ -18,7 +18,7 @@ FLOORS = {
     "must_catch": 0.97,
     "hard_negatives": 0.88,
     "metamorphic": 0.96,
-    "advice": 0.87,
+    "advice": 0.90,
     "not_advice": 0.92,
     "silence": 0.80,
     "languages": 0.97,

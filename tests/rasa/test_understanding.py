@@ -33,7 +33,7 @@ class Learned:
 def test_the_question_at_the_end_of_a_story_counts_as_much_as_the_story() -> None:
     question = "Et le traitement lui-même, il coûte combien en tout ?"
     story = "Mon mari a travaillé quarante ans sur les toits. " * 5 + question
-    model = Learned({story: {"personal_advice": 0.35, "ask_cost": 0.1}, question: {"ask_cost": 0.45, "personal_advice": 0.05}})
+    model = Learned({story: {"personal_advice": 0.32, "ask_cost": 0.1}, question: {"ask_cost": 0.45, "personal_advice": 0.05}})
     assert understand(story, model, Thresholds()).ranking[0][0] == "ask_cost"
 
 
@@ -73,6 +73,13 @@ def test_a_message_in_doubt_between_two_questions_gets_both_answers() -> None:
 def test_what_may_be_a_personal_question_is_not_answered_as_a_second_one() -> None:
     text = "Et niveau cicatrices, ça donne quoi sur moi ?"
     assert understand(text, Learned({text: {"ask_recovery": 0.5, "personal_advice": 0.3}}), Thresholds()).also == []
+
+
+def test_a_personal_question_that_is_believed_leads_clearly_though_another_is_likelier() -> None:
+    text = "Combien coûte le traitement ? Et si je prenais plutôt mes ampoules ?"
+    (first, sure), (_, next_best) = understand(text, Learned({text: {"ask_cost": 0.5, "personal_advice": 0.4}}), Thresholds()).ranking[:2]
+    assert first == "personal_advice"
+    assert sure - next_best > 0.1, "nearer than that, Rasa would ask which of the two was meant"
 
 
 def test_only_a_clear_question_without_a_hint_of_danger_is_calm() -> None:
