@@ -43,6 +43,7 @@ bench: train
 	@$(DESK) -m tools.bench_guard
 	@$(DESK) -m tools.bench_speed
 	@$(DESK) -m tools.bench_desk
+	@$(BOT) -W ignore -m tools.threshold_curves
 	@nice $(DESK) -m tools.bench $(PEERS)
 
 # The pictures of docs/guide-equipe.md, taken anew from today's pages.

@@ -129,7 +129,7 @@ def main() -> int:
 
     def table(title: str, values: Iterable[float], now: float, moved: Callable[[float], Any], count: Callable[[Parse], tuple[int, ...]], head: str) -> None:
         page.append(f"\n## {title}\n\n| from | {head} |\n| ---: |{' ---: |' * (head.count('|') + 1)}")
-        for value in values:
+        for value in sorted({*values, now}):
             with moved(value):
                 cells = " | ".join(map(str, count(pipeline.parse)))
             page.append(f"| {f'**{value:.2f}**' if value == now else f'{value:.2f}'} | {cells} |")
