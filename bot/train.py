@@ -65,7 +65,7 @@ def main(argv: list[str]) -> int:
     if path.exists():
         print(f"model is up to date: {path.relative_to(ROOT)}", flush=True)
         return 0
-    print("training the model (about two minutes) …", flush=True)
+    print("training the model (about four minutes) …", flush=True)
     started = time.monotonic()
     code = _train(path)
     if code:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests import databases
+from tests.privacy_kit import Office, Rasa, rasa
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,3 +25,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _databases_are_dropped() -> Iterator[None]:
     yield
     databases.drop_used()
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    """A desk whose Rasa is nowhere, looked at by the privacy officer."""
+    running = Office(tmp_path)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def assistant(office: Office) -> Iterator[Rasa]:
+    """The desk's Rasa answers."""
+    assert office.settings.rasa_port
+    with rasa(office.settings.rasa_port) as running:
+        yield running

@@ -6,7 +6,6 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,23 +21,7 @@ from desk.staff import wording
 from desk.tickets import service
 from tests.databases import stored
 from tests.desk_pages import Page
-from tests.privacy_kit import ANA, EMAIL, NAME, OTHER, PHONE, TRACES, VERA, Office, Rasa, rasa
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    """A desk whose Rasa is nowhere, looked at by the privacy officer."""
-    running = Office(tmp_path)
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def assistant(office: Office) -> Iterator[Rasa]:
-    """The desk's Rasa answers."""
-    assert office.settings.rasa_port
-    with rasa(office.settings.rasa_port) as running:
-        yield running
+from tests.privacy_kit import ANA, EMAIL, NAME, OTHER, PHONE, TRACES, VERA, Office, Rasa
 
 
 def ticked(page: Page) -> dict[str, bool]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,25 +18,9 @@ from desk.db import now
 from desk.models import Backup, Conversation, Delivery, ErasureProof, Notification, NotUnderstood, SignIn, StaffSession, Ticket, TicketState
 from desk.privacy import backups
 from tests.databases import stored
-from tests.privacy_kit import ANA, NAME, TRACES, Office, Rasa, rasa
+from tests.privacy_kit import ANA, NAME, TRACES, Office, Rasa
 
 DAYS = timedelta(days=1)
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    """A desk whose Rasa is nowhere."""
-    running = Office(tmp_path)
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def assistant(office: Office) -> Iterator[Rasa]:
-    """The desk's Rasa answers."""
-    assert office.settings.rasa_port
-    with rasa(office.settings.rasa_port) as running:
-        yield running
 
 
 def run(office: Office, at: datetime | None = None) -> Counter[str]:

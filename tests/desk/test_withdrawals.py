@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from desk.db import Database, now
 from desk.models import Appointment, AppointmentState, BookedSlot, Delivery, Notification, Ticket, TicketState
 from desk.tickets import work
 from tests.appointment_kit import Clinic
-from tests.privacy_kit import TRACES, Office, Rasa, rasa
+from tests.privacy_kit import TRACES, Office
 
 AGENT_EMAIL = "ana@clinique.exemple"
 
@@ -111,20 +110,6 @@ def test_closing_leaves_an_appointment_to_come_alone(clinic: Clinic) -> None:
 
 
 # ---------------------------------------------------------------- erased
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    running = Office(tmp_path)
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def assistant(office: Office) -> Iterator[Rasa]:
-    assert office.settings.rasa_port
-    with rasa(office.settings.rasa_port) as running:
-        yield running
 
 
 def letters(office: Office) -> list[tuple[str, str | None]]:
