@@ -1,9 +1,9 @@
-"""Finds words of a small lexicon in a visitor's message: folded, typing errors corrected once. No Rasa import."""
+"""Finds words of a small lexicon in a visitor's message: folded, words misspelt or written by ear corrected once. No Rasa import."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from bot.guard.normalise import fold
 from bot.guard.spelling import Speller
@@ -33,8 +33,15 @@ class Lexicon:
 
     def find(self, text: str) -> str | None:
         """The first key that has a phrase in the text; None for none."""
+        return next(self._found(text), None)
+
+    def find_all(self, text: str) -> list[str]:
+        """Every key that has a phrase in the text, in order of preference."""
+        return list(dict.fromkeys(self._found(text)))
+
+    def _found(self, text: str) -> Iterator[str]:
         plain = self.words(text)
-        return next((key for key, pattern in self._patterns if pattern.search(plain)), None)
+        return (key for key, pattern in self._patterns if pattern.search(plain))
 
     def words(self, text: str) -> str:
         """The text as folded words, one space between them, spelling corrected to the lexicon's own words."""

@@ -5,6 +5,7 @@ The disclaimer is there by construction: every text that Rasa says comes out of 
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from rasa.core.nlg.response import TemplatedNaturalLanguageGenerator
@@ -36,7 +37,7 @@ class GuardedNLG(TemplatedNaturalLanguageGenerator):
 
     async def generate(self, utter_action: str, tracker: DialogueStateTracker, output_channel: str, **kwargs: Any) -> dict[str, Any] | None:
         """The complete response: text with its disclaimer, buttons, and metadata ``kind``, ``sources``, ``response``,
-        ``also`` (intents of further questions that the message asks).
+        ``also`` (further questions that the message asks: intents, with their values as Rasa reads them behind a slash).
 
         Args:
             utter_action: name of the response.
@@ -90,10 +91,14 @@ class GuardedNLG(TemplatedNaturalLanguageGenerator):
 
 
 def _asked_as_well(tracker: DialogueStateTracker) -> list[str]:
-    """Intents of the further questions in the last message, where the first is one that an article answers."""
+    """The further questions in the last message, as intents with their values, where the first is one that an article answers."""
     message = tracker.latest_message
     first = str(message.intent.get("name")) if message else ""
-    return [intent for intent in (message.parse_data or {}).get(ALSO_ASKED, []) if intent != first] if message and is_answered(first) else []
+    if not message or not is_answered(first):
+        return []
+    subject = next((e["value"] for e in message.entities if e["entity"] == "unsaid"), None)
+    values = {"ask_unanswered": json.dumps({"unsaid": subject}, ensure_ascii=False)} if subject else {}
+    return [intent + values.get(intent, "") for intent in (message.parse_data or {}).get(ALSO_ASKED, []) if intent != first]
 
 
 def _last_response(tracker: DialogueStateTracker) -> str | None:

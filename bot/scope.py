@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from bot.guard.normalise import fold
 from bot.lexicon import Lexicon
 
 LIVER, GENERAL = "liver", "general"
@@ -22,11 +23,19 @@ _GENERAL = re.compile(
     r"|(?:hors|sauf|a part|en dehors) (?:du |le |de )?foie|foie (?:de|a) (?:cote|part)|rien a voir avec (?:le |mon )?foie"
     r"|(?:peu importe|quelle que soit) la maladie|n.importe quelle (?:autre )?maladie|autres? maladies?)\b"
 )
-_WHICH = re.compile(r"\b(?:quelles? (?:maladies?|affections?|pathologies?|conditions?)|liste|indications?|toutes les maladies)\b")
+_WHICH = re.compile(
+    r"\b(?:quel(?:le)?s? (?:(?:genres?|types?|sortes?) (?:de |d.?))?(?:maladies?|affections?|pathologies?|conditions?)"
+    r"|liste|indications?|toutes les maladies)\b"
+)
 # « une fois », « ma foi » and « crise de foie » are not about the organ.
 _NOT_THE_ORGAN = re.compile(r"\b(?:ma foi|crises? de foie?|foi en|foies? gras de canard|mal au coeur|coup de coeur)\b")
 _SIXTY = re.compile(r"\b(?:60 ?(?:%|pour ?cen\w*|pct)|soixante pour ?cen\w*|6 (?:patients )?sur 10)")
-_SHARE = re.compile(r"\b(?:pourcentages?|proportion|taux d(?:e reussite|e succes|e reponse|.amelioration)|sur (?:dix|10|cent|100))\b")
+_HOW_MANY = (
+    r"(?:\b(?:taux|pourcentages?|pour ?cents?|pct|proportion|statistiques?|chiffres?|chiffrees?"
+    r"|combien d(?:e |.)(?:patients?|malades?|gens|personnes?|monde|cas)|(?:sur|parmi) (?:dix|10|vingt|20|cent|100))\b|%)"
+)
+_BETTER = r"\b(?:reussi\w*|succes|ameli\w*|mieux|gueri\w*|(?:re)?march\w*|repond\w*|efficac\w*|soulag\w*|echec\w*|echou\w*)"
+_SUCCESS_RATE = re.compile(rf"{_HOW_MANY}.{{0,60}}{_BETTER}|{_BETTER}.{{0,40}}{_HOW_MANY}")
 _HOW_FREQUENT = re.compile(r"\b(?:32 ?(?:%|pour ?cents?)|combien de (?:gens|personnes|monde)|frequente?s?|repandue?s?|population)\b")
 
 
@@ -38,11 +47,13 @@ class About:
         scope: ``liver`` or ``general``.
         condition: an id of ``data/facts/conditions.yml``, or ``any``.
         figure: ``sixty`` or ``thirty_two``: a figure of the articles that is asked about.
+        asks_success_rate: whether it asks how many get better.
     """
 
     scope: str | None = None
     condition: str | None = None
     figure: str | None = None
+    asks_success_rate: bool = False
 
 
 def about(text: str) -> About:
@@ -57,16 +68,22 @@ def about(text: str) -> About:
     figure = "sixty" if _SIXTY.search(text.lower()) else None
     if condition == "steatose" and _HOW_FREQUENT.search(words):
         figure = "thirty_two"
+    rate = bool(_SUCCESS_RATE.search(fold(text)))
     if condition:
-        if condition == "cirrhose" and _SHARE.search(words):
+        if condition == "cirrhose" and rate:
             figure = "sixty"
         liver_too = scopes[condition] == GENERAL and not _GENERAL.search(words) and _LIVER.find(words)
-        return About(LIVER, ANY, figure) if liver_too else About(scopes[condition], condition, figure)
+        return About(LIVER, ANY, figure, rate) if liver_too else About(scopes[condition], condition, figure, rate)
     if _GENERAL.search(words):
-        return About(GENERAL, ANY, figure)
+        return About(GENERAL, ANY, figure, rate)
     if _LIVER.find(words):
-        return About(LIVER, ANY, figure)
-    return About(None, ANY if _WHICH.search(words) else None, figure)
+        return About(LIVER, ANY, figure, rate)
+    return About(None, ANY if _WHICH.search(words) else None, figure, rate)
+
+
+def diseases(text: str) -> list[str]:
+    """Every disease of the articles that a message names, as ids of ``data/facts/conditions.yml``."""
+    return [name for name in _conditions()[0].find_all(text) if name != ANY]
 
 
 @lru_cache(maxsize=1)

@@ -10,6 +10,7 @@ import yaml
 from bot.lexicon import Lexicon
 from bot.scope import ANY, LIVER, about
 
+SUCCESS_RATE = "le taux de réussite dans cette maladie"
 FILE = Path(__file__).resolve().parent.parent / "data/facts/silence.yml"
 # Questions that a disease may be the subject of; « le prix si on a du diabète » is still a question about the price.
 ABOUT_A_DISEASE = frozenset(

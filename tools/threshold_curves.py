@@ -22,7 +22,7 @@ from rasa.shared.nlu.constants import ENTITIES, INTENT, TEXT
 from rasa.shared.nlu.training_data.message import Message
 
 from bot import answers, train
-from bot.nlu import content_reader, understanding
+from bot.nlu import corrections, understanding
 from bot.nlu.content_reader import ContentReader
 from bot.nlu.guard_classifier import GuardClassifier
 from bot.nlu.intent_classifier import ALSO_ASKED, IntentClassifier
@@ -167,10 +167,10 @@ def main() -> int:
     few, many = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6), (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
     table("Understood at all (`config.yml`)", few, fallback, believed, judge.understanding, asked)
     table(
-        "No article answers it (`content_reader.BEYOND`)",
+        "No article answers it (`corrections.BEYOND`)",
         (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 1.1),
-        content_reader.BEYOND,
-        constant(content_reader, "BEYOND"),
+        corrections.BEYOND,
+        constant(corrections, "BEYOND"),
         judge.understanding,
         asked,
     )

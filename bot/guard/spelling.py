@@ -1,4 +1,4 @@
-"""One-letter typing errors: each word is corrected once to the lexicon's vocabulary."""
+"""One-letter typing errors, and words written by ear: each word is corrected once to the lexicon's vocabulary."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from wordfreq import top_n_list
+
+from bot.sound import sound
 
 _SHORTEST = 5
 _LONGEST = 24
@@ -61,9 +63,10 @@ class Speller:
                 for key in {word, *_deletes(word)}:
                     index.setdefault(key, []).append(word)
         self._index = index
+        self._heard = {sound(word): word for word in sorted(self._known, reverse=True) if len(word) >= _SHORTEST}
 
     def correct(self, word: str) -> str:
-        """Gives the vocabulary word one edit away, or the word itself.
+        """Gives the vocabulary word one edit away, else the one that sounds the same, else the word itself.
 
         Args:
             word: A folded word.
@@ -81,6 +84,5 @@ class Speller:
                     same = next((i for i, (a, b) in enumerate(zip(word, candidate)) if a != b), len(word))
                     rank = (-2 * same + abs(len(word) - len(candidate)), candidate)
                     best = rank if best is None or rank < best else best
-        if best is None or (word in _common_words() and not _inflected(word, best[1])):
-            return word
-        return best[1]
+        meant = best[1] if best else self._heard.get(sound(word), word)
+        return word if word in _common_words() and not _inflected(word, meant) else meant

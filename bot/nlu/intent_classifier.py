@@ -19,6 +19,7 @@ from bot.nlu.surroundings import Shares, Surroundings, composed
 from bot.nlu.understanding import Thresholds, understand
 
 ALSO_ASKED = "also_asked"  # parse data: intents of further questions in the same message, in order
+PARTS = "question_parts"  # clauses of a message with several questions, each with its intent
 ASKED_BEFORE = "asked_before"  # metadata of a user message: the question that the last answer was given to
 CALM = "calm"  # which of the guard's intents a message is certainly not
 NOTHING_SAID = "nlu_fallback"  # for a message without a letter or digit
@@ -116,6 +117,7 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
         message.set("intent", ranking[0], add_to_output=True)
         message.set("intent_ranking", ranking, add_to_output=True)
         message.set(CALM, understood.calm)
+        message.set(PARTS, understood.parts)
         if understood.also:
             message.set(ALSO_ASKED, understood.also, add_to_output=True)
         if understood.variant:

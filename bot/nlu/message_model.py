@@ -1,8 +1,9 @@
 """What is learned about a message: what it asks, and which variant of that. No Rasa import.
 
 One class for each intent, or for each variant of an intent whose examples name one (``metadata: {variant: …}`` in data/nlu: which of the texts of a
-red flag or of personal advice answers). Two small nets read the same text and are averaged: one sees spelling and words (n-grams), the other above all
-its meaning (a sentence encoder). Each is wrong about other messages than its neighbour: docs/bench/understanding.md compares what was tried.
+red flag or of personal advice answers). Two small nets read the same text and are averaged: one sees spelling and words (n-grams; words as they
+sound, for many write by ear), the other above all its meaning (a sentence encoder). Each is wrong about other messages than its neighbour:
+docs/bench/understanding.md compares what was tried.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.neural_network import MLPClassifier
 
 from bot.guard.normalise import fold
+from bot.sound import sounds
 
 ALARM, ADVICE = "red_flag", "personal_advice"
 # Types that scikit-learn's fitted objects hold and skops does not know as safe by itself. Anything else refuses to load.
@@ -73,9 +75,8 @@ class MessageModel:
     def fit(self, examples: Sequence[Example]) -> MessageModel:
         """Learns from examples; at least two labels are needed."""
         texts = [e.text for e in examples]
-        folded = [fold(t) for t in texts]
-        for name, analyzer in (("letters", "char_wb"), ("words", "word")):
-            self._parts[name] = self._vectorizer(analyzer, name).fit(folded)
+        for (name, spelt), analyzer in zip(_spelt(texts).items(), ("char_wb", "word")):
+            self._parts[name] = self._vectorizer(analyzer, name).fit(spelt)
             vars(self._parts[name]).pop("stop_words_", None)  # every n-gram that was too rare: most of the file, and of no use once it is fitted
         labels = np.array([e.label for e in examples])
         views = self._views(texts)
@@ -106,8 +107,7 @@ class MessageModel:
 
     def _views(self, texts: Sequence[str]) -> dict[str, csr_matrix]:
         """One row a text, as each net sees it."""
-        folded = [fold(t) for t in texts]
-        spelt = hstack([self._parts[name].transform(folded) for name in ("letters", "words")], format="csr")
+        spelt = hstack([self._parts[name].transform(lines) for name, lines in _spelt(texts).items()], format="csr")
         meant = self._encoder and csr_matrix(np.atleast_2d(self._encoder.encode(list(texts))).astype(np.float32))
         views = (hstack([spelt, weight * meant], format="csr", dtype=np.float32) if weight else spelt for weight in self._config["encoder_weights"])
         return {f"net_{i}": rows for i, rows in enumerate(views)}
@@ -127,6 +127,12 @@ class MessageModel:
             tol=0.0,
             n_iter_no_change=self._config["epochs"],
         )
+
+
+def _spelt(texts: Sequence[str]) -> dict[str, list[str]]:
+    """The texts as each vectorizer reads them: letters as they are written, words as they sound."""
+    folded = [fold(text) for text in texts]
+    return {"letters": folded, "words": [sounds(line) for line in folded]}
 
 
 def _fitted(net: MLPClassifier, rows: csr_matrix, labels: np.ndarray) -> MLPClassifier:

@@ -70,11 +70,13 @@ class Understood:
         ranking: intents and confidences, best first; empty where the message holds no letter or digit.
         also: intents of further questions in the same message, in order; of one that may have been meant, where the first is in doubt.
         variant: which text of the first intent answers, where it has several.
+        parts: the clauses that are questions of their own, each with its intent, in order; told only where there are several questions.
         calm: ``red_flag`` or ``personal_advice`` where it is as good as certain that the message is none.
     """
 
     ranking: Ranking = field(default_factory=list)
     also: list[str] = field(default_factory=list)
+    parts: list[tuple[str, str]] = field(default_factory=list)
     variant: str | None = None
     calm: frozenset[str] = frozenset()
 
@@ -96,16 +98,18 @@ def understand(text: str, model: Reader, least: Thresholds, before: str = "") ->
     texts = list(dict.fromkeys([text, *asked, *told, together]))
     readings = dict(zip(texts, model.read(texts)))
     whole = readings[text] if len(text) <= SHORT or not asked else _averaged(readings[text], readings[asked[-1]])  # a story and the question at its end
-    ranking, also = choose(rank(whole), [rank(readings[clause]) for clause in asked])
+    ranked = [rank(readings[clause]) for clause in asked]
+    ranking, also = choose(rank(whole), ranked)
+    parts = own_questions(asked, ranked) if ranking[0][0].startswith("ask_") else []
     if before and ranking[0][1] < CLEAR and not also:
         ranking = rank(_averaged(readings[text], readings[together]))
     also = also or _meant_too(ranking)
     said = [readings[piece] for piece in (text, *told)]
     if alarm := _alarm(said, ranking, least, is_short=len(text.split()) <= FEW):
-        ranking, also = [(ALARM, alarm)], []
+        ranking, also, parts = [(ALARM, alarm)], [], []
     elif advice := _advice(said, ranking, least):
-        ranking, also = _believing(ADVICE, advice, ranking), []
-    return Understood(ranking, also, _variant(ranking[0][0], said), _calm(said, ranking, least))
+        ranking, also, parts = _believing(ADVICE, advice, ranking), [], []
+    return Understood(ranking, also, parts, _variant(ranking[0][0], said), _calm(said, ranking, least))
 
 
 def rank(reading: Reading) -> Ranking:
@@ -151,6 +155,12 @@ def choose(whole: Ranking, parts: list[Ranking]) -> tuple[Ranking, list[str]]:
     best = max(clear, key=lambda r: r[0][1], default=whole)
     surer = best[0][1] > whole[0][1] or whole[0][0] in POLITE
     return (best if surer else whole), []
+
+
+def own_questions(clauses: list[str], rankings: list[Ranking]) -> list[tuple[str, str]]:
+    """The clauses that are questions of their own, each with its intent: one that an article answers, or that it is silent on; none where all ask the same."""
+    found = [(clause, r[0][0]) for clause, r in zip(clauses, rankings) if r[0][1] >= OWN and (is_answered(r[0][0]) or r[0][0] == "ask_unanswered")]
+    return found if len({intent for _, intent in found}) > 1 else []
 
 
 def _believing(intent: str, chance: float, ranking: Ranking) -> Ranking:

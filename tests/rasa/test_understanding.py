@@ -12,9 +12,12 @@ from rasa.shared.nlu.constants import INTENT, TEXT
 from rasa.shared.nlu.training_data.message import Message
 
 from bot.nlu.content_reader import ContentReader
+from bot.nlu.corrections import Heard, corrected
 from bot.nlu.message_model import Example, Reading
 from bot.nlu.surroundings import Shares, Surroundings, composed
 from bot.nlu.understanding import Thresholds, understand
+from bot.silence import SUCCESS_RATE
+from bot.sound import sound
 
 ALL = Shares(*[100.0] * 6)
 AROUND = Surroundings(["Mon père est couvreur. Il va bien"], ["merci"], ["non, je parle de"], ["une petite question"], ["bonne journée"], ["pour le foie"])
@@ -116,6 +119,60 @@ def test_what_probably_no_article_says_is_not_answered_out_of_them() -> None:
 def test_a_question_about_the_lungs_is_never_answered_with_what_is_said_of_the_liver() -> None:
     asked = "La BPCO, est-ce que ça peut revenir en arrière ?"
     assert not content_read(asked, ask_liver_irreversible=0.8, ask_efficacy=0.15).startswith("ask_liver")
+
+
+def heard(text: str, *, also: list[str] | None = None, parts: list[tuple[str, str]] | None = None, **chances: float) -> Heard:
+    """A message with these chances, likeliest first, after all corrections."""
+    return corrected(Heard(text, list(chances.items()), also or [], parts or []))
+
+
+@pytest.mark.parametrize("asked", ["Quel pourcentage de gens va mieux ?", "sur dix malades y en a combien pour qui ça marche", "Votre taux de réussite ?"])
+def test_how_many_get_better_in_general_is_told_by_what_the_articles_say_of_results(asked: str) -> None:
+    assert heard(asked, ask_unanswered=0.9).intent == "ask_efficacy"
+
+
+def test_how_many_get_better_is_known_for_cirrhosis_and_for_no_other_disease() -> None:
+    cirrhosis = heard("quel % de cirrhoses s'améliorent", ask_unanswered=0.9)
+    assert (cirrhosis.intent, cirrhosis.named.figure) == ("ask_efficacy", "sixty")
+    other = heard("c koi le % de reussite pr la sep", ask_efficacy=0.9)
+    assert (other.intent, other.unsaid) == ("ask_unanswered", SUCCESS_RATE)
+
+
+def test_a_figure_of_something_else_is_no_success_rate() -> None:
+    assert heard("Quel est votre taux de mortalité ?", ask_safety=0.9).unsaid == "les taux de complication et de mortalité"
+    assert heard("Combien de temps avant d'aller mieux ?", ask_timeline=0.9).intent == "ask_timeline"
+
+
+def test_a_story_of_several_diseases_with_a_general_question_names_none() -> None:
+    story = "Mon frère a une BPCO, ma sœur Parkinson et mon beau-frère de l'arthrose aux deux genoux. Ma nièce a trouvé votre page et nous en parlons dimanche tous ensemble. "
+    assert not heard(f"{story * 2}Ça s'adresse à qui au juste ?", ask_conditions=0.9).names_a_disease
+    assert heard(f"{story * 2}Et pour la BPCO, on peut espérer quoi ?", ask_efficacy=0.9).named.condition == "bpco"
+
+
+def test_a_disease_written_as_it_is_heard_is_known() -> None:
+    assert heard("insufisence kardiak : y a til un intéré", ask_conditions=0.5).named.condition == "insuffisance_cardiaque"
+
+
+def test_of_two_questions_the_silent_one_does_not_hide_the_other() -> None:
+    both = heard(
+        "C'est remboursé, et ça fait effet combien de temps ?",
+        parts=[("C'est remboursé", "ask_unanswered"), ("et ça fait effet combien de temps ?", "ask_duration")],
+        ask_unanswered=0.8,
+        ask_duration=0.2,
+    )
+    assert (both.intent, both.also, both.unsaid) == ("ask_duration", ["ask_unanswered"], "le remboursement et les assurances")
+
+
+def test_a_silence_that_is_not_known_by_its_name_is_left_to_the_whole_message() -> None:
+    text = "épilepsie sévère, vous prenez ?"
+    parts = [("épilepsie sévère", "ask_unanswered"), ("vous prenez ?", "ask_conditions")]
+    assert heard(text, parts=parts, ask_unanswered=0.9).intent == "ask_unanswered"
+
+
+def test_words_that_sound_the_same_are_learned_as_the_same() -> None:
+    for written, meant in (("preparassion", "preparation"), ("kardiak", "cardiaque"), ("sirose", "cirrhose"), ("koi", "quoi"), ("soulager", "soulage")):
+        assert sound(written) == sound(meant)
+    assert len({sound(word) for word in ("foie", "poumon", "coeur", "prix", "cellule", "douleur", "risque")}) == 7
 
 
 def test_a_question_is_also_learned_in_what_people_put_around_it() -> None:

@@ -1,0 +1,160 @@
+"""What the content makes of what was understood: a question that no article answers says so, a named disease gets its own text. No Rasa import."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from bot.nlu.clauses import asked_part
+from bot.nlu.understanding import Ranking, is_answered
+from bot.scope import ANY, GENERAL, LIVER, About, about, diseases
+from bot.silence import SUCCESS_RATE, unsaid
+
+UNANSWERED, NOT_UNDERSTOOD, EFFICACY, CONDITIONS = "ask_unanswered", "nlu_fallback", "ask_efficacy", "ask_conditions"
+NOT_SAID = (UNANSWERED, "out_of_scope")
+# With a disease named, these have one text: the disease's (bot.answers.SAID_BY_CONDITION). Their chances add up.
+OF_THE_DISEASE = frozenset({EFFICACY, "ask_advantages", "ask_mechanism", "ask_disease", CONDITIONS, "ask_liver_diseases"})
+BEYOND, UNSURE = 0.3, 0.6  # so likely that no article says it, where what was understood is less likely than that: it is not answered
+VAGUE = 0.6  # confidence below which « no article says it », with no subject named, gives way to what they say of the disease that is
+NOT_OF_CONTENT = ("ask_bot", "ask_status")
+WITH_A_RATE = ("cirrhose", ANY)  # what is named in the liver's article beside its only share of patients who got better
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One message, or one of its questions, as it was understood.
+
+    Attributes:
+        text: its words.
+        ranking: intents and confidences, best first.
+        also: intents of further questions in it.
+        parts: its clauses that are questions of their own, each with its intent, where there are several questions.
+        named: what it is about.
+        unsaid: what it asks that no article answers, by its French name.
+    """
+
+    text: str
+    ranking: Ranking
+    also: Sequence[str] = ()
+    parts: Sequence[tuple[str, str]] = ()
+    named: About = field(default_factory=About)
+    unsaid: str | None = None
+
+    @property
+    def intent(self) -> str:
+        """The likeliest."""
+        return self.ranking[0][0]
+
+    @property
+    def confidence(self) -> float:
+        """The likeliest one's."""
+        return self.ranking[0][1]
+
+    @property
+    def names_a_disease(self) -> bool:
+        """Whether it names a disease that an article speaks of."""
+        return self.named.condition not in (None, ANY)
+
+    @property
+    def is_of_content(self) -> bool:
+        """Whether it may ask something of the articles: a request, a personal question or an answer to the form stays what it is."""
+        return (self.intent.startswith("ask_") and self.intent not in NOT_OF_CONTENT) or self.intent in ("follow_up", "out_of_scope", NOT_UNDERSTOOD)
+
+    def led_by(self, intent: str, confidence: float = 1.0) -> Heard:
+        """The same, taken for something else."""
+        return replace(self, ranking=[(intent, confidence), *self.ranking])
+
+
+def corrected(heard: Heard) -> Heard:
+    """One message after all corrections."""
+    heard = _of_another_disease(replace(heard, named=_named(heard.text)))
+    return _of_its_article(_question_by_question(heard) or _as_one_question(heard))
+
+
+def _as_one_question(heard: Heard) -> Heard:
+    for correction in (_success_rate, _silence, _the_disease_itself, _beyond):
+        heard = correction(heard)
+    return heard
+
+
+def _named(text: str) -> About:
+    """What a message is about: what its question names, else what its story does. Who tells of several diseases and names none in the question asks of none."""
+    asked = asked_part(text)
+    whole = about(text)
+    if asked == text:
+        return whole
+    question = about(asked)
+    if question.condition not in (None, ANY) or (question.condition == ANY and question.scope is None):
+        return replace(question, figure=question.figure or whole.figure)
+    several = question.scope is None and len(diseases(text)) > 1
+    return About(whole.scope if whole.scope == LIVER else GENERAL, ANY, whole.figure) if several else whole
+
+
+def _of_another_disease(heard: Heard) -> Heard:
+    """What only the liver's article says is never said of a disease of the other."""
+    if not heard.intent.startswith("ask_liver_") or heard.named.scope != GENERAL or not heard.names_a_disease:
+        return heard
+    left = [r for r in heard.ranking if r[0] in OF_THE_DISEASE or not r[0].startswith("ask_liver_")]
+    return replace(heard, ranking=left or [(CONDITIONS, 1.0)])
+
+
+def _question_by_question(heard: Heard) -> Heard | None:
+    """Of several questions each gets its own answer: first those that an article answers, in their order, then that it is silent on another.
+
+    None where that changes nothing.
+    """
+    each = [_silence(_success_rate(Heard(text, [(intent, 1.0)], named=_named_in_part(text, heard.named)))) for text, intent in heard.parts]
+    if not each or not heard.is_of_content:
+        return None
+    answered = list(dict.fromkeys(part.intent for part in each if is_answered(part.intent)))
+    silent = next((part.unsaid for part in each if part.unsaid), None)
+    unnamed = any(part.intent == UNANSWERED and not part.unsaid for part in each)  # not known by its name: the message as a whole tells more
+    if not answered or unnamed or (silent is None and answered == [heard.intent, *heard.also]):
+        return None
+    return replace(heard.led_by(answered[0]), also=[*answered[1:], *[UNANSWERED] * bool(silent)], unsaid=silent)
+
+
+def _named_in_part(text: str, whole: About) -> About:
+    """What one of several questions is about: what it names, else what the message does."""
+    part = about(text)
+    return part if part.scope or part.condition else replace(whole, asks_success_rate=part.asks_success_rate)
+
+
+def _success_rate(heard: Heard) -> Heard:
+    """How many get better: the articles give one share, of cirrhosis, and say of no other disease how many; in general they say that they give none."""
+    if not heard.is_of_content or not heard.named.asks_success_rate:
+        return heard
+    if heard.named.scope == LIVER and heard.named.condition in WITH_A_RATE:
+        return replace(heard.led_by(EFFICACY), named=replace(heard.named, figure="sixty"))
+    return replace(heard.led_by(UNANSWERED), unsaid=SUCCESS_RATE) if heard.names_a_disease else heard.led_by(EFFICACY)
+
+
+def _silence(heard: Heard) -> Heard:
+    """A subject on which the articles are known to be silent."""
+    if not heard.is_of_content or heard.named.asks_success_rate:
+        return heard
+    subject = unsaid(asked_part(heard.text), heard.intent)
+    return replace(heard.led_by(UNANSWERED), unsaid=subject) if subject else heard
+
+
+def _the_disease_itself(heard: Heard) -> Heard:
+    """Where little was understood but the disease, what the article says of it is the best answer there is."""
+    if heard.unsaid or not heard.names_a_disease:
+        return heard
+    vague = heard.intent == NOT_UNDERSTOOD or (heard.intent == UNANSWERED and heard.confidence < VAGUE)
+    together = sum(chance for name, chance in heard.ranking if name in OF_THE_DISEASE)
+    outdone = is_answered(heard.intent) and heard.intent not in OF_THE_DISEASE and together > heard.confidence
+    return heard.led_by(CONDITIONS) if vague or outdone else heard
+
+
+def _beyond(heard: Heard) -> Heard:
+    """What probably no article says is not answered out of them."""
+    if heard.names_a_disease or not is_answered(heard.intent) or heard.confidence >= UNSURE:
+        return heard
+    chance = sum(chance for name, chance in heard.ranking if name in NOT_SAID)
+    return heard.led_by(UNANSWERED, chance) if chance >= BEYOND else heard
+
+
+def _of_its_article(heard: Heard) -> Heard:
+    """Further questions about the liver stand only where the message is about it."""
+    return replace(heard, also=[name for name in heard.also if heard.named.scope == LIVER or not name.startswith("ask_liver_")])
