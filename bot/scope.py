@@ -35,7 +35,7 @@ _HOW_MANY = (
     r"|combien d(?:e |.)(?:patients?|malades?|gens|personnes?|monde|cas)|(?:sur|parmi) (?:dix|10|vingt|20|cent|100))\b|%)"
 )
 _BETTER = r"\b(?:reussi\w*|succes|ameli\w*|mieux|gueri\w*|(?:re)?march\w*|repond\w*|efficac\w*|soulag\w*|echec\w*|echou\w*)"
-_SUCCESS_RATE = re.compile(rf"{_HOW_MANY}.{{0,60}}{_BETTER}|{_BETTER}.{{0,40}}{_HOW_MANY}")
+_SUCCESS_RATE = re.compile(rf"{_HOW_MANY}.{{0,90}}{_BETTER}|{_BETTER}.{{0,50}}{_HOW_MANY}")
 _HOW_FREQUENT = re.compile(r"\b(?:32 ?(?:%|pour ?cents?)|combien de (?:gens|personnes|monde)|frequente?s?|repandue?s?|population)\b")
 
 

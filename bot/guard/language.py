@@ -18,8 +18,8 @@ from typing import Any
 import yaml
 from langdetect import DetectorFactory, LangDetectException, detect_langs
 from langdetect.detector_factory import init_factory
-from wordfreq import top_n_list
 
+from bot.french_words import frequent_words
 from bot.guard.scripts import plain, script
 
 _FILE = Path(__file__).with_name("languages.yml")
@@ -242,7 +242,7 @@ def _languages() -> _Languages:
             for word in entry[key].split():
                 for spelling in _spellings(word):
                     foreign.setdefault(spelling, {})[name] = points
-    french = {spelling: _HALF for word in top_n_list("fr", _COMMON) for spelling in _spellings(word) if spelling not in foreign}
+    french = {spelling: _HALF for word in frequent_words(_COMMON) for spelling in _spellings(word) if spelling not in foreign}
     french.update({spelling: _LISTED for word in raw["french"]["words"].split() for piece in word.split("'") if piece for spelling in _spellings(piece)})
     written = {name: frozenset(entry.get("written", "").split()) for name, entry in languages.items()}
     return _Languages(

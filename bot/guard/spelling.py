@@ -6,8 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from wordfreq import top_n_list
-
+from bot.french_words import frequent_words
 from bot.sound import sound
 
 _SHORTEST = 5
@@ -18,8 +17,8 @@ _ENDINGS = frozenset({"", "s", "e", "t", "z", "r", "x", "es", "rs"})
 
 @lru_cache(maxsize=1)
 def _common_words() -> frozenset[str]:
-    """Frequent French words without their accents, out of the wordfreq package."""
-    plain = (unicodedata.normalize("NFKD", word).encode("ascii", "ignore").decode() for word in top_n_list("fr", _COMMON))
+    """Frequent French words without their accents."""
+    plain = (unicodedata.normalize("NFKD", word).encode("ascii", "ignore").decode() for word in frequent_words(_COMMON))
     return frozenset(word for word in plain if _SHORTEST <= len(word) <= _LONGEST)
 
 

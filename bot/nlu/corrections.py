@@ -108,10 +108,14 @@ def _question_by_question(heard: Heard) -> Heard | None:
         return None
     answered = list(dict.fromkeys(part.intent for part in each if is_answered(part.intent)))
     silent = next((part.unsaid for part in each if part.unsaid), None)
-    unnamed = any(part.intent == UNANSWERED and not part.unsaid for part in each)  # not known by its name: the message as a whole tells more
-    if not answered or unnamed or (silent is None and answered == [heard.intent, *heard.also]):
+    # The message as a whole tells more than its parts where the silence has no name, or where the share and who got better stand in two of them.
+    unnamed = any(part.intent == UNANSWERED and not part.unsaid for part in each)
+    torn = heard.named.asks_success_rate and not any(part.named.asks_success_rate for part in each)
+    if not answered or unnamed or torn or (silent is None and answered == [heard.intent, *heard.also]):
         return None
-    return replace(heard.led_by(answered[0]), also=[*answered[1:], *[UNANSWERED] * bool(silent)], unsaid=silent)
+    figure = next((part.named.figure for part in each if part.named.figure), heard.named.figure)
+    further = [*answered[1:], *[UNANSWERED] * bool(silent)]
+    return replace(heard.led_by(answered[0]), also=further, unsaid=silent, named=replace(heard.named, figure=figure))
 
 
 def _named_in_part(text: str, whole: About) -> About:

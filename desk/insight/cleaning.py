@@ -10,9 +10,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from wordfreq import top_n_list
-
 from bot.fields import FieldError, parse_contact
+from bot.french_words import frequent_words
 from desk.insight.ordinary_words import OrdinaryWords, ordinary_words, plain
 
 LONGEST = 300  # characters: the rest of a long story says more of the person than of the question
@@ -143,4 +142,4 @@ def _without_names(text: str, words: OrdinaryWords) -> str:
 
 @lru_cache(maxsize=1)
 def _frequent() -> frozenset[str]:
-    return frozenset(plain(word) for word in top_n_list("fr", _FUNCTION_WORDS)) - {"saint"}
+    return frozenset(plain(word) for word in frequent_words(_FUNCTION_WORDS)) - {"saint"}

@@ -84,8 +84,8 @@ def ordinary_words() -> OrdinaryWords:
 
 def _distances() -> dict[str, int]:
     """How many centibels each French word is more frequent in French than in the others; accents do not count, since other languages drop them (« Léa »)."""
-    french = _by_frequency(get_frequency_list("fr")[:RAREST])
-    # Past the cache of wordfreq: six whole languages would stay in memory for words that are looked at once.
+    # Past the cache of wordfreq: seven whole languages would stay in memory for words that are looked at once.
+    french = _by_frequency(get_frequency_list.__wrapped__("fr")[:RAREST])
     others = [_by_frequency(get_frequency_list.__wrapped__(language)[:UNSEEN_FROM], among=french) for language in OTHERS]
     return {word: sorted(other.get(word, UNSEEN) for other in others)[OF_OTHERS] - cb for word, cb in french.items()}
 
