@@ -27,8 +27,11 @@ _WHICH = re.compile(
     r"\b(?:quel(?:le)?s? (?:(?:genres?|types?|sortes?) (?:de |d.?))?(?:maladies?|affections?|pathologies?|conditions?)"
     r"|liste|indications?|toutes les maladies)\b"
 )
-# « une fois », « ma foi » and « crise de foie » are not about the organ.
-_NOT_THE_ORGAN = re.compile(r"\b(?:ma foi|crises? de foie?|foi en|foies? gras de canard|mal au coeur|coup de coeur)\b")
+# « une fois », « ma foi » and « crise de foie » are not about the organ; « avc moi » is « avec moi ».
+_NOT_NAMED = re.compile(
+    r"\b(?:ma foi|crises? de foie?|foi en|foies? gras de canard|mal au coeur|coup de coeur"
+    r"|(?<!un )(?<!\bl )(?<!\bd )(?<!son )(?<!mon )(?<!post )(?<!apres )avc (?=(?:moi|toi|lui|elle|nous|vous|vs|eux|mon|ma|mes|vos|vo|le|les|des|d|une?)\b))"
+)
 _SIXTY = re.compile(r"\b(?:60 ?(?:%|pour ?cen\w*|pct)|soixante pour ?cen\w*|6 (?:patients )?sur 10)")
 _HOW_MANY = (
     r"(?:\b(?:taux|pourcentages?|pour ?cents?|pct|proportion|statistiques?|chiffres?|chiffrees?"
@@ -63,7 +66,7 @@ def about(text: str) -> About:
     never be given the general ones.
     """
     conditions, scopes = _conditions()
-    words = _NOT_THE_ORGAN.sub(" ", conditions.words(text))
+    words = _NOT_NAMED.sub(" ", conditions.words(text))
     condition = conditions.find(words)
     figure = "sixty" if _SIXTY.search(text.lower()) else None
     if condition == "steatose" and _HOW_FREQUENT.search(words):

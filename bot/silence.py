@@ -19,12 +19,17 @@ ABOUT_A_DISEASE = frozenset(
 )
 
 
-def unsaid(text: str, intent: str) -> str | None:
+# Questions that may point at a disease told before them (« et pour cette maladie-là ? »).
+POINTING = frozenset("ask_conditions ask_efficacy ask_disease ask_mechanism ask_eligibility out_of_scope nlu_fallback".split())
+
+
+def unsaid(text: str, intent: str, story: str = "") -> str | None:
     """What a question asks that no article answers.
 
     Args:
-        text: the visitor's message.
+        text: the visitor's question.
         intent: what NLU took it for.
+        story: the whole message, for a question that points at the disease told before it.
 
     Returns:
         The subject's French name (« le remboursement et les assurances »), or None.
@@ -33,8 +38,13 @@ def unsaid(text: str, intent: str) -> str | None:
     found = subjects.find(text)
     if found or intent not in ABOUT_A_DISEASE:
         return found
-    named = about(text)
-    return diseases.find(text) if named.condition in (None, ANY) and named.scope != LIVER else None
+    for told in (text, story) if intent in POINTING else (text,):
+        named = about(told)
+        if named.condition not in (None, ANY) or named.scope == LIVER:
+            return None
+        if found := diseases.find(told):
+            return found
+    return None
 
 
 @lru_cache(maxsize=1)

@@ -137,7 +137,7 @@ def _silence(heard: Heard) -> Heard:
     """A subject on which the articles are known to be silent."""
     if not heard.is_of_content or heard.named.asks_success_rate:
         return heard
-    subject = unsaid(asked_part(heard.text), heard.intent)
+    subject = unsaid(asked_part(heard.text), heard.intent, heard.text)
     return replace(heard.led_by(UNANSWERED), unsaid=subject) if subject else heard
 
 
@@ -145,7 +145,8 @@ def _the_disease_itself(heard: Heard) -> Heard:
     """Where little was understood but the disease, what the article says of it is the best answer there is."""
     if heard.unsaid or not heard.names_a_disease:
         return heard
-    vague = heard.intent == NOT_UNDERSTOOD or (heard.intent == UNANSWERED and heard.confidence < VAGUE)
+    asked = about(asked_part(heard.text)).condition not in (None, ANY)  # not in the story alone
+    vague = heard.intent == NOT_UNDERSTOOD or (heard.intent == UNANSWERED and heard.confidence < VAGUE and asked)
     together = sum(chance for name, chance in heard.ranking if name in OF_THE_DISEASE)
     outdone = is_answered(heard.intent) and heard.intent not in OF_THE_DISEASE and together > heard.confidence
     return heard.led_by(CONDITIONS) if vague or outdone else heard

@@ -149,6 +149,22 @@ def test_a_story_of_several_diseases_with_a_general_question_names_none() -> Non
     assert heard(f"{story * 2}Et pour la BPCO, on peut espérer quoi ?", ask_efficacy=0.9).named.condition == "bpco"
 
 
+def test_a_question_that_points_at_a_disease_no_article_names_says_so() -> None:
+    story = "Maman a 81 ans et elle ne me reconnaît plus que le matin. Le neurologue dit Alzheimer, stade modéré, et ma voisine nous a donné votre site hier soir au téléphone. "
+    assert heard(f"{story}Est-ce que votre thérapie concerne cette maladie-là ?", ask_conditions=0.9).unsaid == "la maladie d'Alzheimer"
+    assert heard(f"{story}Combien coûte le traitement ?", ask_cost=0.9).unsaid is None
+
+
+def test_what_no_article_answers_is_not_turned_into_the_disease_of_the_story() -> None:
+    story = "Mon mari a fait un AVC en 2019 et marche avec une canne. Sa mutuelle demande des papiers, encore des papiers, toujours des papiers, et personne ne répond au téléphone. "
+    assert heard(f"{story}C'est quoi le code de nomenclature ?", ask_unanswered=0.55, ask_steps=0.2).intent == "ask_unanswered"
+
+
+def test_with_written_in_three_letters_is_no_stroke() -> None:
+    assert not heard("mon chat peu venir avc moi ?", ask_unanswered=0.4).names_a_disease
+    assert heard("apres un avc ya koi a esperer", ask_efficacy=0.4).named.condition == "avc"
+
+
 def test_a_disease_written_as_it_is_heard_is_known() -> None:
     assert heard("insufisence kardiak : y a til un intéré", ask_conditions=0.5).named.condition == "insuffisance_cardiaque"
 
