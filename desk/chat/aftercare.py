@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
 from bot.answers import Content, Message
@@ -19,15 +20,13 @@ from desk.db import now
 from desk.hours import Calendar
 from desk.insight import counting
 from desk.insight.metrics import Metrics
-from desk.models import ChatMessage, Conversation, Ticket
+from desk.models import ChatMessage, Ticket
 from desk.outbox import queue
 from desk.outbox.mail import forget_files, sink_of
 from desk.settings import Settings
 from desk.tickets import service as tickets
 
 RECEIVED = "utter_booking_received"
-# What is no answer to words of the visitor: it neither uses up nor needs the turn that follows an alarm.
-_NOT_A_TURN = ("utter_empty", "utter_stale_button")
 # What would be wrong beside « demande reçue ».
 _UNTRUE_ONCE_RECEIVED = (
     "utter_booking_failed",
@@ -65,35 +64,40 @@ class Aftercare:
             seq: number of the visitor's message.
             outcome: of that message.
         """
-        conversation = session.get_one(Conversation, conversation_id)
+        conversation = chat.use(session, conversation_id)
+        if conversation is None:
+            raise NoResultFound(conversation_id)
         replies, form = list(outcome.says), outcome.form
         if outcome.sends and form:
             replies, form = [*replies, self._received(self._stored(session, conversation_id, form))], None
-        replies = self._resolved(session, conversation_id, replies)
+        before = chat.before_replies(session, conversation_id)
+        if before.has_requests:
+            replies = self._resolved(session, conversation_id, replies)
         if form and chat.has_ended(replies):
             form = None  # Rasa's form was received after all: there is only ever one
         replies = conduct.counted(conversation, replies, self._content)
-        if replies[-1].response not in _NOT_A_TURN:
+        if replies[-1].response not in chat.NOT_A_TURN:
             replies = crisis.followed(
                 conversation,
                 replies,
-                alarmed_before=chat.last_response(session, conversation_id, _NOT_A_TURN) == chat.ALARM,
+                alarmed_before=before.is_after_alarm,
                 content=self._content,
                 at=now(),
             )
-        waits = form.waiting if form else chat.form_waits(session, conversation_id)
+        waits = form.waiting if form else before.form_waits
         if waits and not crisis.is_fresh(conversation, now()):
             replies = with_resume(replies)
         leaving = [self._exit_check(r) for r in replies]
         if hours_notice.is_due(leaving) and not crisis.is_fresh(conversation, now()):
             leaving = hours_notice.with_hours(leaving, self._calendar(session), now())
-        stored = chat.add_replies(session, conversation_id, leaving, seq)
+        stored = chat.add_replies(session, conversation_id, leaving, seq, seq=before.last_seq + 1)
         conversation.short_form = form.as_row() if form else None
         if chat.has_ended(replies):
             chat.redact_form(session, conversation_id)
         if outcome.scrub or chat.has_ended(replies):
             conversation.scrub_due = True
         self._metrics.said(leaving)
+        session.flush()  # nothing of the turn is written after the counts
         counting.count(session, leaving, now())  # last: its rows stay locked until the end
         return stored
 

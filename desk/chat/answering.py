@@ -10,6 +10,7 @@ from bot.booking import wants_out
 from bot.guard.door import Finding, inspect
 from desk.chat import conversations as chat
 from desk.chat import crisis, short_form, wishes
+from desk.chat.arrival import Arrived
 from desk.chat.prompts import BOOK, CANCEL, LEAVE_REQUEST
 from desk.chat.rasa import Assistant, AssistantError
 from desk.chat.short_form import ShortForm, Step
@@ -39,6 +40,41 @@ class Outcome:
     scrub: bool = False
 
 
+@dataclass(frozen=True)
+class Heard:
+    """A message as it is answered.
+
+    Attributes:
+        text: the visitor's words, or those that a button stands for; the label of a button that commands something.
+        payload: what the button commands; None for words.
+        finding: the guard's in words.
+        asked_before: the question before, where the words may refer to it.
+        key: names the message; a form that it opens is stored under it.
+    """
+
+    text: str
+    payload: str | None
+    finding: Finding | None
+    asked_before: str | None
+    key: str
+
+    @classmethod
+    def of(cls, arrived: Arrived) -> Heard:
+        """The message that has arrived; a payload without a slash stands for words."""
+        text, payload = arrived.meaning.text, arrived.meaning.payload
+        if payload is not None and not payload.startswith("/"):
+            text, payload = payload, None
+        if payload is not None:
+            return cls(text, payload, None, None, arrived.key)
+        before = arrived.asked_before if len(text.split()) <= ELLIPTICAL else None
+        return cls(text, None, inspect(text), before, arrived.key)
+
+    @property
+    def is_alarming(self) -> bool:
+        """Whether the words tell of an emergency."""
+        return self.finding is not None and self.finding.intent == "red_flag"
+
+
 class Answering:
     """Answers one message of a conversation at a time."""
 
@@ -60,54 +96,48 @@ class Answering:
             return Outcome([self._guarded(finding)], replace(form, waiting=True) if form else None)
         return Outcome([self._own("utter_too_long")], form)
 
-    async def answer(self, conversation: Conversation, text: str, payload: str | None, key: str) -> Outcome:
-        """The outcome of one message.
-
-        Args:
-            conversation: its row as it was before the message.
-            text: the visitor's words, or the label of a button.
-            payload: that of the button; one without a slash stands for words.
-            key: names this message; a form that it opens is stored under it.
-        """
-        if payload is not None and not payload.startswith("/"):
-            text, payload = payload, None
-        finding = None if payload else inspect(text)
+    async def answer(self, arrived: Arrived) -> Outcome:
+        """The outcome of one message that has arrived and that a person can read."""
+        conversation, heard = arrived.conversation, Heard.of(arrived)
         form = ShortForm.stored(conversation.short_form)
         if form and not form.waiting:
-            return await self._in_form(conversation, form, text, payload, finding)
-        if finding and finding.intent == "red_flag":
-            return await self._from_rasa(conversation, form, text, payload, finding)
-        if form and (payload == CANCEL or (not payload and wants_out(form.asked or "", text))):
+            return await self._in_form(conversation, form, heard)
+        if heard.is_alarming:
+            return await self._from_rasa(conversation, form, heard)
+        if form and (heard.payload == CANCEL or (heard.payload is None and wants_out(form.asked or "", heard.text))):
             return await self._cancelled(conversation, form)
-        if form and (payload in (BOOK, LEAVE_REQUEST) or (not payload and wishes.takes_up(text))):
+        if form and (heard.payload in (BOOK, LEAVE_REQUEST) or (heard.payload is None and wishes.takes_up(heard.text))):
             return self._taken_up(form)
-        if payload == LEAVE_REQUEST:
-            return await self._opened(conversation, key)
-        if not payload and wishes.takes_up(text) and await self._database.run(chat.form_waits, conversation.id):
-            payload = BOOK
-        return await self._from_rasa(conversation, form, text, payload, finding, key)
+        if heard.payload == LEAVE_REQUEST:
+            return await self._opened(conversation, heard.key)
+        if heard.payload is None and wishes.takes_up(heard.text) and await self._database.run(chat.form_waits, conversation.id):
+            heard = replace(heard, payload=BOOK)
+        return await self._from_rasa(conversation, form, heard)
 
     # ------------------------------------------------------------ Rasa
 
-    async def _from_rasa(
-        self, conversation: Conversation, form: ShortForm | None, text: str, payload: str | None, finding: Finding | None, key: str = ""
-    ) -> Outcome:
+    async def _from_rasa(self, conversation: Conversation, form: ShortForm | None, heard: Heard) -> Outcome:
         try:
-            replies = await self._asked(conversation, text, payload, finding)
+            replies = await self._asked(conversation, heard)
         except AssistantError as error:
             logger.warning("the assistant did not answer: %s", error)
-            return await self._without_rasa(conversation, form, text, payload, finding, key)
+            return await self._without_rasa(conversation, form, heard)
         if form and any(chat.is_question(r.response) for r in replies):
             # Rasa understood a wish to book where the desk's form waits: there is only ever one form.
             return replace(self._taken_up(form), scrub=True)
         return Outcome(replies, form)
 
-    async def _asked(self, conversation: Conversation, text: str, payload: str | None, finding: Finding | None) -> list[Message]:
-        seconds = URGENT_SECONDS if finding and finding.intent == "red_flag" else None
+    async def _asked(self, conversation: Conversation, heard: Heard) -> list[Message]:
+        seconds = URGENT_SECONDS if heard.is_alarming else None
         if conversation.scrub_due:
             await self.scrub(conversation.id, seconds)
-        before = await self._database.run(chat.asked_before, conversation.id) if not payload and len(text.split()) <= ELLIPTICAL else None
-        replies = await self._assistant.say(conversation.id, text=None if payload else text, payload=payload, seconds=seconds, asked_before=before)
+        replies = await self._assistant.say(
+            conversation.id,
+            text=None if heard.payload else heard.text,
+            payload=heard.payload,
+            seconds=seconds,
+            asked_before=heard.asked_before,
+        )
         if any(r.response == SILENT for r in replies):
             raise AssistantError("an action failed")
         return replies
@@ -123,11 +153,10 @@ class Answering:
 
     # ------------------------------------------------------------ without Rasa
 
-    async def _without_rasa(
-        self, conversation: Conversation, form: ShortForm | None, text: str, payload: str | None, finding: Finding | None, key: str
-    ) -> Outcome:
-        if finding:
-            return Outcome([self._guarded(finding)], form)
+    async def _without_rasa(self, conversation: Conversation, form: ShortForm | None, heard: Heard) -> Outcome:
+        text, payload = heard.text, heard.payload
+        if heard.finding:
+            return Outcome([self._guarded(heard.finding)], form)
         if form and wishes.asks_for_human(text):
             return self._taken_up(form)
         question = None if form else await self._database.run(chat.form_question, conversation.id)
@@ -136,7 +165,7 @@ class Answering:
         waits = question is not None and await self._database.run(chat.form_waits, conversation.id)
         # In the middle of Rasa's form nothing opens by itself: Rasa keeps what was given, and « rendez-vous mardi » may be an answer.
         if (question is None or waits) and (payload == BOOK or (not payload and wishes.asks_for_human(text))):
-            return await self._opened(conversation, key)
+            return await self._opened(conversation, heard.key)
         if crisis.is_fresh(conversation, now()):
             return Outcome([self._own("utter_unavailable")], form)  # no prompt
         in_form = question not in (None, chat.FORM_OPENS)
@@ -155,23 +184,23 @@ class Answering:
         going_on = replace(form, waiting=False)
         return Outcome([going_on.question(self._content)], going_on)
 
-    async def _in_form(self, conversation: Conversation, form: ShortForm, text: str, payload: str | None, finding: Finding | None) -> Outcome:
-        if finding and finding.intent == "red_flag":
-            return Outcome([self._guarded(finding)], replace(form, waiting=True))
-        if payload == CANCEL:
+    async def _in_form(self, conversation: Conversation, form: ShortForm, heard: Heard) -> Outcome:
+        if heard.finding and heard.is_alarming:
+            return Outcome([self._guarded(heard.finding)], replace(form, waiting=True))
+        if heard.payload == CANCEL:
             return await self._cancelled(conversation, form)
-        if payload in (BOOK, LEAVE_REQUEST):
+        if heard.payload in (BOOK, LEAVE_REQUEST):
             return Outcome([form.question(self._content)], form)
-        if payload:
-            return await self._digressed(conversation, form, text, payload, finding)
-        if wishes.asks_erasure(text):
+        if heard.payload:
+            return await self._digressed(conversation, form, heard)
+        if wishes.asks_erasure(heard.text):
             cancelled = await self._cancelled(conversation, form)
             return replace(cancelled, says=[*cancelled.says, self._own("utter_delete_data")])
-        step = short_form.answered(form, text, finding)
+        step = short_form.answered(form, heard.text, heard.finding)
         if step.cancelled or step.refused:
             return await self._cancelled(conversation, form, refused=step.refused)
         if step.digression or step.form.tries:
-            return await self._digressed(conversation, form, text, None, finding, step)
+            return await self._digressed(conversation, form, heard, step)
         return self._went_on(step)
 
     def _went_on(self, step: Step) -> Outcome:
@@ -180,9 +209,7 @@ class Answering:
             return Outcome(says, step.form, sends=True)
         return Outcome([*says, step.form.question(self._content)], step.form)
 
-    async def _digressed(
-        self, conversation: Conversation, form: ShortForm, text: str, payload: str | None, finding: Finding | None, step: Step | None = None
-    ) -> Outcome:
+    async def _digressed(self, conversation: Conversation, form: ShortForm, heard: Heard, step: Step | None = None) -> Outcome:
         """What answers no question of the form: answered if anybody can, then the form goes on.
 
         A bad answer is explained, unless Rasa, back again, understands it as something else: a question, or an alarm that
@@ -190,10 +217,10 @@ class Answering:
         """
         question = form.question(self._content)
         bad_answer = step if step and not step.digression else None
-        if finding and not bad_answer:
-            return Outcome([replace(self._guarded(finding), buttons=[]), question], form)
+        if heard.finding and not bad_answer:
+            return Outcome([replace(self._guarded(heard.finding), buttons=[]), question], form)
         try:
-            replies = await self._asked(conversation, text, payload, finding)
+            replies = await self._asked(conversation, heard)
         except AssistantError as error:
             logger.warning("the assistant did not answer: %s", error)
             return self._went_on(bad_answer) if bad_answer else Outcome([self._own("utter_unavailable_question"), question], form)

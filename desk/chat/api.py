@@ -13,10 +13,11 @@ from starlette.routing import Route
 
 from desk.chat import conversations as chat
 from desk.chat import limits
+from desk.chat.arrival import ConversationGone, ReplayConflict, Said, readable
 from desk.chat.contract import as_json
 from desk.chat.live import EventStream, OpenStreams, messages_after
 from desk.chat.rasa import AssistantError
-from desk.chat.turns import ConversationGone, ReplayConflict, Said, Turns, readable
+from desk.chat.turns import Turns
 from desk.db import Database
 from desk.models import Conversation
 from desk.problems import Problem
@@ -50,12 +51,13 @@ async def say(request: Request) -> Response:
 
 
 async def _turn(request: Request, said: Said) -> Response:
-    conversation = await _authenticated(request)
-    await _limits(request).hit(limits.MESSAGES, "messages", conversation.id)
+    token = _token(request)
+    # Counted by the token, which only the turn itself looks at: nobody else can use up what a conversation may say.
+    await _limits(request).hit(limits.MESSAGES, "messages", chat.hash_of(token))
     await _limits(request).hit(limits.MESSAGES_OF_ADDRESS, "messages", _address(request))
     turns: Turns = request.app.state.turns
     try:
-        replies = await turns.take(conversation.id, said)
+        replies = await turns.take(request.path_params["id"], token, said)
     except ReplayConflict:
         raise Problem(409) from None
     except ConversationGone:
@@ -158,11 +160,16 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 9
 
 
-async def _authenticated(request: Request) -> Conversation:
+def _token(request: Request) -> str:
+    """The visitor's token, which may be a wrong one."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Problem(401, headers={"WWW-Authenticate": "Bearer"})
-    conversation: Conversation | None = await _database(request).run(chat.authenticated, request.path_params["id"], token)
+    return token
+
+
+async def _authenticated(request: Request) -> Conversation:
+    conversation: Conversation | None = await _database(request).run(chat.authenticated, request.path_params["id"], _token(request))
     if conversation is None:
         raise Problem(401, headers={"WWW-Authenticate": "Bearer"})
     return conversation

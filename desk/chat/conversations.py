@@ -7,9 +7,9 @@ import hmac
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import CursorResult, Table, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from bot.answers import Message
@@ -34,23 +34,141 @@ DESK_NOTICES = (
     "utter_unavailable_request",
     "utter_unavailable_in_form",
 )
+# What is no answer to words of the visitor: it neither uses up nor needs the turn that follows an alarm.
+NOT_A_TURN = ("utter_empty", "utter_stale_button")
+
+# What every turn asks is built once: putting a statement together takes longer than the database needs for it. Of plain columns, not of
+# ``ChatMessage``: nothing that is read this way is changed.
+_CONVERSATIONS, _MESSAGES = cast(Table, Conversation.__table__), cast(Table, ChatMessage.__table__)
+_LIVE = _MESSAGES.alias("live")
+_M, _SPOKEN = _MESSAGES.c, _LIVE.c
+_HERE = _M.conversation_id == bindparam("conversation_id")
+_KNOWN = _M.client_id == bindparam("client_id")
+_IS_TURN = (_M.sender == "bot") & _M.response.not_in(NOT_A_TURN)
+_LAST_SEQ = select(func.coalesce(func.max(_M.seq), 0)).where(_HERE).scalar_subquery()
+_ANSWERED = select(_M.reply_to).where(_HERE, _M.sender == "bot", _M.kind == "answer").order_by(_M.seq.desc()).limit(1).scalar_subquery()
+_ASKED_BEFORE = select(_M.text).where(_HERE, _M.seq == _ANSWERED).scalar_subquery()
+# From what the assistant's last turn answered; it answered nothing where it is the greeting.
+_LAST_TURN = (
+    select(func.coalesce(_M.reply_to + 1, _M.seq))
+    .where(_HERE, _M.sender == "bot", _M.response.not_in(DESK_NOTICES))
+    .order_by(_M.seq.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_HAS_REQUESTS = exists().where(Ticket.conversation_id == bindparam("conversation_id"), Ticket.state.in_(tickets.OPEN_STATES))
+# A row for each message whose buttons are live, at least one; the rest is the same in each.
+_BEFORE_MESSAGE = (
+    select(
+        _LAST_SEQ,
+        select(_M.seq).where(_HERE, _KNOWN).scalar_subquery(),
+        select(_M.content_hash).where(_HERE, _KNOWN).scalar_subquery(),
+        _ASKED_BEFORE,
+        _SPOKEN.buttons,
+    )
+    .select_from(_CONVERSATIONS.outerjoin(_LIVE, (_SPOKEN.conversation_id == _CONVERSATIONS.c.id) & (_SPOKEN.sender == "bot") & (_SPOKEN.seq >= _LAST_TURN)))
+    .where(_CONVERSATIONS.c.id == bindparam("conversation_id"))
+    .order_by(_SPOKEN.seq)
+)
+_BEFORE_REPLIES = select(
+    func.coalesce(func.max(_M.seq), 0),
+    func.coalesce(func.max(_M.seq).filter(_IS_TURN), 0),
+    func.coalesce(func.max(_M.seq).filter(_M.response == ALARM), 0),
+    func.coalesce(func.max(_M.seq).filter(_M.response.startswith(QUESTION, autoescape=True)), 0),
+    func.coalesce(func.max(_M.seq).filter(_M.response.in_(FORM_ENDS)), 0),
+    _HAS_REQUESTS,
+).where(_HERE)
+_USE = select(Conversation).from_statement(
+    update(_CONVERSATIONS).where(_CONVERSATIONS.c.id == bindparam("conversation_id")).values(last_message_at=bindparam("at")).returning(*_CONVERSATIONS.c)
+)
+_ADD = insert(_MESSAGES)
+
+
+class Offered(NamedTuple):
+    """A button that a visitor may press now."""
+
+    id: str
+    label: str
+    payload: str
+
+
+class BeforeMessage(NamedTuple):
+    """What stands in a conversation when a message of its visitor arrives.
+
+    Attributes:
+        last_seq: number of the last message; 0 for none.
+        known_seq: number of the visitor's message that carries the same ``client_id``; None for a new one.
+        known_hash: of what that one said.
+        asked_before: the question that the assistant's last answer was given to; None where it answered none yet, or where it was blanked.
+        offered: the buttons of the assistant's last turn and of notices after it, oldest first; those of an older one are stale.
+    """
+
+    last_seq: int
+    known_seq: int | None
+    known_hash: str | None
+    asked_before: str | None
+    offered: list[Offered]
+
+
+class BeforeReplies(NamedTuple):
+    """What stands in a conversation when the replies to a message are ready: numbers of messages, 0 where there is none.
+
+    Attributes:
+        last_seq: of the last message.
+        last_turn: of the last thing that the bot said, what is no answer to words passed over.
+        alarm: of the last alarm.
+        form_question: of the last question in a form.
+        form_end: of the last reply with which one has ended.
+        has_requests: whether a request of the conversation is open.
+    """
+
+    last_seq: int
+    last_turn: int
+    alarm: int
+    form_question: int
+    form_end: int
+    has_requests: bool
+
+    @property
+    def is_after_alarm(self) -> bool:
+        """Whether the turn before this one was answered by an alarm."""
+        return 0 < self.last_turn == self.alarm
+
+    @property
+    def form_waits(self) -> bool:
+        """Whether an emergency came in the middle of a form, and it was not taken up since."""
+        return self.form_end < self.form_question < self.alarm
 
 
 def open_conversation(session: Session, greeting: Message) -> tuple[Conversation, str, list[ChatMessage]]:
     """Starts a conversation with its greeting; returns it, its bearer token (kept only as a hash), and the greeting."""
     token = secrets.token_urlsafe(32)
-    conversation = Conversation(id=secrets.token_hex(16), token_hash=_hash(token))
+    conversation = Conversation(id=secrets.token_hex(16), token_hash=hash_of(token))
     session.add(conversation)
     session.flush()
-    return conversation, token, add_replies(session, conversation.id, [greeting], reply_to=None)
+    return conversation, token, add_replies(session, conversation.id, [greeting], reply_to=None, seq=1)
 
 
 def authenticated(session: Session, conversation_id: str, token: str) -> Conversation | None:
     """The conversation, if the token is its own."""
     conversation = None if "\0" in conversation_id else session.get(Conversation, conversation_id)  # PostgreSQL looks for no NUL
-    if conversation and hmac.compare_digest(conversation.token_hash, _hash(token)):
-        return conversation
-    return None
+    return conversation if conversation and is_opened_by(conversation, token) else None
+
+
+def is_opened_by(conversation: Conversation, token: str) -> bool:
+    """Whether the token is the conversation's own."""
+    return hmac.compare_digest(conversation.token_hash, hash_of(token))
+
+
+def use(session: Session, conversation_id: str) -> Conversation | None:
+    """The conversation, marked as used now, or None when it is gone.
+
+    Its row is this transaction's from here on, so that a turn and an answer of staff at once follow each other: only what is read afterwards holds.
+    (SQLite has one writer at a time anyway. PostgreSQL lets requests go on naming the conversation.)
+    """
+    if "\0" in conversation_id:  # PostgreSQL looks for no NUL
+        return None
+    return session.scalars(_USE, {"conversation_id": conversation_id, "at": now()}).one_or_none()
 
 
 def messages_after(session: Session, conversation_id: str, seq: int) -> Sequence[ChatMessage]:
@@ -63,11 +181,6 @@ def news(session: Session, conversation_id: str, seq: int) -> Sequence[ChatMessa
     return messages_after(session, conversation_id, seq) if find(session, conversation_id) else None
 
 
-def said_as(session: Session, conversation_id: str, client_id: str) -> ChatMessage | None:
-    """The visitor's message that carries this ``client_id``."""
-    return session.scalars(select(ChatMessage).where(ChatMessage.conversation_id == conversation_id, ChatMessage.client_id == client_id)).first()
-
-
 def replies_to(session: Session, conversation_id: str, seq: int) -> list[ChatMessage]:
     """What was answered to the visitor's message ``seq``."""
     return list(
@@ -75,69 +188,74 @@ def replies_to(session: Session, conversation_id: str, seq: int) -> list[ChatMes
     )
 
 
-def add_visitor_message(session: Session, conversation_id: str, text: str, client_id: str, content: str) -> ChatMessage:
-    """Stores what a visitor wrote (or the label of the button they chose); ``content`` is what a replay must repeat."""
-    message = ChatMessage(
-        conversation_id=conversation_id,
-        seq=_next_seq(session, conversation_id),
-        sender="visitor",
-        kind="visitor",
-        text=text,
-        buttons=[],
-        sources=[],
-        client_id=client_id,
-        content_hash=_hash(content),
-        at=now(),
-    )
-    session.add(message)
-    _touch(session, conversation_id)
-    session.flush()
-    return message
+def before_message(session: Session, conversation_id: str, client_id: str) -> BeforeMessage:
+    """What stands in a conversation, whose row is the transaction's, when a message with this ``client_id`` arrives."""
+    rows = session.execute(_BEFORE_MESSAGE, {"conversation_id": conversation_id, "client_id": client_id}).all()
+    last_seq, known_seq, known_hash, asked, _ = rows[0]
+    offered = [Offered(**button) for row in rows for button in row.buttons or ()]
+    return BeforeMessage(last_seq, known_seq, known_hash, _unless_blanked(asked), offered)
 
 
-def add_replies(session: Session, conversation_id: str, replies: Sequence[Message], reply_to: int | None, sender: str = "bot") -> list[ChatMessage]:
-    """Stores the answers to a message; buttons get ids of their own, so that a payload is never in a visitor's hands."""
-    seq = _next_seq(session, conversation_id)
-    stored = [
-        ChatMessage(
-            conversation_id=conversation_id,
-            seq=seq + i,
-            sender=sender,
-            kind=reply.kind,
-            text=reply.text,
-            buttons=[{"id": f"{seq + i}-{n}", "label": b["title"], "payload": b["payload"]} for n, b in enumerate(reply.buttons)],
-            sources=reply.sources,
-            response=reply.response,
-            reply_to=reply_to,
-            at=now(),
-        )
-        for i, reply in enumerate(replies)
+def before_replies(session: Session, conversation_id: str) -> BeforeReplies:
+    """What stands in a conversation, whose row is the transaction's, when the replies to a message are ready."""
+    return BeforeReplies(*session.execute(_BEFORE_REPLIES, {"conversation_id": conversation_id}).one())
+
+
+def add_visitor_message(session: Session, conversation_id: str, text: str, client_id: str, content: str, seq: int | None = None) -> ChatMessage:
+    """Stores what a visitor wrote (or the label of the button they chose).
+
+    Args:
+        session: the transaction.
+        conversation_id: an existing conversation.
+        text: what everybody reads.
+        client_id: names the message.
+        content: what a replay must repeat.
+        seq: its number, where the caller has the conversation's row and knows it (``use``, ``before_message``).
+    """
+    said = {
+        "seq": seq or _next_seq(session, conversation_id),
+        "sender": "visitor",
+        "kind": "visitor",
+        "text": text,
+        "client_id": client_id,
+        "content_hash": hash_of(content),
+    }
+    return _added(session, conversation_id, [said])[0]
+
+
+def add_replies(
+    session: Session, conversation_id: str, replies: Sequence[Message], reply_to: int | None, sender: str = "bot", seq: int | None = None
+) -> list[ChatMessage]:
+    """Stores the answers to a message; buttons get ids of their own, so that a payload is never in a visitor's hands.
+
+    Args:
+        session: the transaction.
+        conversation_id: an existing conversation.
+        replies: as they are read.
+        reply_to: number of the visitor's message; None for what answers none.
+        sender: ``bot`` or ``human``.
+        seq: number of the first one, where the caller has the conversation's row and knows it (``use``, ``before_replies``).
+    """
+    first = seq or _next_seq(session, conversation_id)
+    said = [
+        {
+            "seq": number,
+            "sender": sender,
+            "kind": reply.kind,
+            "text": reply.text,
+            "buttons": [{"id": f"{number}-{n}", "label": b["title"], "payload": b["payload"]} for n, b in enumerate(reply.buttons)],
+            "sources": reply.sources,
+            "response": reply.response,
+            "reply_to": reply_to,
+        }
+        for number, reply in enumerate(replies, first)
     ]
-    session.add_all(stored)
-    _touch(session, conversation_id)
-    session.flush()
-    return stored
+    return _added(session, conversation_id, said)
 
 
-def offered_button(session: Session, conversation_id: str, button_id: str) -> tuple[str, str] | None:
-    """Label and payload of a button, if the assistant's last turn or a notice after it offered it; an older one is stale."""
-    last = session.scalars(
-        select(ChatMessage)
-        .where(ChatMessage.conversation_id == conversation_id, ChatMessage.sender == "bot", ChatMessage.response.not_in(DESK_NOTICES))
-        .order_by(ChatMessage.seq.desc())
-        .limit(1)
-    ).first()
-    if last is None:
-        return None
-    turn = replies_to(session, conversation_id, last.reply_to) if last.reply_to is not None else [last]
-    live = messages_after(session, conversation_id, turn[0].seq - 1)
-    found = next((b for m in live for b in m.buttons if b["id"] == button_id), None)
-    return (found["label"], found["payload"]) if found else None
-
-
-def same_content(message: ChatMessage, content: str) -> bool:
+def same_content(known_hash: str | None, content: str) -> bool:
     """Whether a replayed ``client_id`` brings what it brought before; of a blanked message nobody can tell, so it does."""
-    return message.content_hash in (None, _hash(content))
+    return known_hash in (None, hash_of(content))
 
 
 def redact_form(session: Session, conversation_id: str) -> None:
@@ -181,10 +299,7 @@ def form_question(session: Session, conversation_id: str) -> str | None:
 
 def form_waits(session: Session, conversation_id: str) -> bool:
     """Whether an emergency came in the middle of a form, and it was not taken up since."""
-    found = _last_of_form(session, conversation_id)
-    if not found or not is_question(found.response):
-        return False
-    return any(m.response == ALARM for m in messages_after(session, conversation_id, found.seq))
+    return before_replies(session, conversation_id).form_waits
 
 
 def _last_of_form(session: Session, conversation_id: str) -> ChatMessage | None:
@@ -192,27 +307,10 @@ def _last_of_form(session: Session, conversation_id: str) -> ChatMessage | None:
     return session.scalars(select(ChatMessage).where(ChatMessage.conversation_id == conversation_id, of_form).order_by(ChatMessage.seq.desc()).limit(1)).first()
 
 
-def last_response(session: Session, conversation_id: str, unless: Sequence[str] = ()) -> str | None:
-    """Response behind the last thing that the bot said, some passed over."""
-    return session.scalars(
-        select(ChatMessage.response)
-        .where(ChatMessage.conversation_id == conversation_id, ChatMessage.sender == "bot", ChatMessage.response.not_in(unless))
-        .order_by(ChatMessage.seq.desc())
-        .limit(1)
-    ).first()
-
-
 def asked_before(session: Session, conversation_id: str) -> str | None:
     """The question that the assistant's last answer was given to; None where it answered none yet, or where it was blanked."""
-    answered = (
-        select(ChatMessage.reply_to)
-        .where(ChatMessage.conversation_id == conversation_id, ChatMessage.sender == "bot", ChatMessage.kind == "answer")
-        .order_by(ChatMessage.seq.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    text = session.scalars(select(ChatMessage.text).where(ChatMessage.conversation_id == conversation_id, ChatMessage.seq == answered)).first()
-    return None if text in (None, REDACTED) else text
+    text: str | None = session.execute(select(_ASKED_BEFORE), {"conversation_id": conversation_id}).scalar_one()
+    return _unless_blanked(text)
 
 
 def untold_requests(session: Session, conversation_id: str, telling: Sequence[str]) -> list[Ticket]:
@@ -271,21 +369,34 @@ def idle_since(session: Session, instant: datetime) -> Sequence[str]:
     return session.scalars(select(Conversation.id).where(Conversation.last_message_at < instant, Conversation.id.not_in(joined))).all()
 
 
-def _touch(session: Session, conversation_id: str) -> None:
-    conversation = session.get(Conversation, conversation_id)
-    if conversation:
-        conversation.last_message_at = now()
+def hash_of(text: str) -> str:
+    """What is kept of a token or of a message's content in order to know it again."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _added(session: Session, conversation_id: str, said: Sequence[dict[str, Any]]) -> list[ChatMessage]:
+    """Stores messages whose numbers are known; returns them as they read from now on, outside of the session: nothing is left to be flushed."""
+    usual: dict[str, Any] = {
+        "conversation_id": conversation_id,
+        "buttons": [],
+        "sources": [],
+        "response": None,
+        "client_id": None,
+        "content_hash": None,
+        "reply_to": None,
+    }
+    rows = [{**usual, "at": now(), **message} for message in said]
+    if rows:
+        session.execute(_ADD, rows)
+    return [ChatMessage(**row) for row in rows]
+
+
+def _unless_blanked(text: str | None) -> str | None:
+    return None if text == REDACTED else text
 
 
 def _next_seq(session: Session, conversation_id: str) -> int:
-    """The next number of a conversation, whose row is this transaction's from here on: a turn and an answer of staff at once follow each other.
-
-    (SQLite has one writer at a time anyway, and passes the lock over. The weaker of PostgreSQL's lets requests go on naming the conversation.)
-    """
-    session.execute(select(Conversation.id).where(Conversation.id == conversation_id).with_for_update(key_share=True))
-    last = session.scalars(select(ChatMessage.seq).where(ChatMessage.conversation_id == conversation_id).order_by(ChatMessage.seq.desc()).limit(1)).first()
-    return (last or 0) + 1
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    """The next number of a conversation, whose row is this transaction's from here on."""
+    use(session, conversation_id)
+    last: int = session.execute(select(_LAST_SEQ), {"conversation_id": conversation_id}).scalar_one()
+    return last + 1

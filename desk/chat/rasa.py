@@ -21,11 +21,10 @@ class Assistant:
         """Takes Rasa's address, the shared secret, and how long a turn may take."""
         self._was_silent = False
         self._seconds = timeout_seconds
-        self._client = httpx2.AsyncClient(
-            base_url=f"{url}/webhooks/visitor",
-            headers={"Authorization": f"Bearer {secret}"},
-            transport=transport,
-        )
+        self._url = f"{url}/webhooks/visitor"
+        self._headers = {"Authorization": f"Bearer {secret}"}
+        # Connections that are kept, and nothing of a client for the web: no cookies, no redirects, no proxies.
+        self._transport = transport or httpx2.AsyncHTTPTransport()
 
     async def say(
         self, conversation_id: str, text: str | None = None, payload: str | None = None, seconds: float | None = None, asked_before: str | None = None
@@ -43,7 +42,7 @@ class Assistant:
             AssistantError: whatever went wrong; an empty answer is wrong too, because Rasa fails in silence.
         """
         body = {"payload": payload} if payload is not None else {"text": text, "asked_before": asked_before}
-        answer = await self._request("POST", f"/conversations/{conversation_id}/messages", seconds, json=body)
+        answer = await self._request("POST", f"/conversations/{conversation_id}/messages", seconds, body)
         try:
             replies = [
                 Message(m["text"], m["kind"] or "", [dict(b) for b in m["buttons"]], [dict(s) for s in m["sources"]], m.get("response"), m.get("variant"))
@@ -78,25 +77,34 @@ class Assistant:
     async def ready(self) -> bool:
         """Whether Rasa has its model loaded."""
         try:
-            return (await self._client.get("/", timeout=2.0)).status_code == 200
+            return (await self._exchange("GET", "/", httpx2.Timeout(2.0))).status_code == 200
         except httpx2.HTTPError:
             return False
 
     async def close(self) -> None:
         """Closes its connections."""
-        await self._client.aclose()
+        await self._transport.aclose()
 
-    async def _request(self, method: str, path: str, seconds: float | None = None, **kwargs: Any) -> httpx2.Response:
+    async def _request(self, method: str, path: str, seconds: float | None = None, body: Any = None) -> httpx2.Response:
         # Once it kept somebody waiting in vain, it is asked first whether it is there: the next visitor waits two seconds, not twenty.
         if self._was_silent and not await self.ready():
             raise AssistantError("still silent")
         timeout = httpx2.Timeout(min(self._seconds, seconds or self._seconds), connect=2.0)
         try:
-            answer = await self._client.request(method, path, timeout=timeout, **kwargs)
+            answer = await self._exchange(method, path, timeout, body)
         except httpx2.HTTPError as error:
             self._was_silent = True
             raise AssistantError(type(error).__name__) from error
         self._was_silent = False
         if answer.status_code >= 300:
             raise AssistantError(f"status {answer.status_code}")
+        return answer
+
+    async def _exchange(self, method: str, path: str, timeout: httpx2.Timeout, body: Any = None) -> httpx2.Response:
+        request = httpx2.Request(method, self._url + path, headers=self._headers, json=body, extensions={"timeout": timeout.as_dict()})
+        answer = await self._transport.handle_async_request(request)
+        try:
+            await answer.aread()
+        finally:
+            await answer.aclose()  # gives the connection back
         return answer

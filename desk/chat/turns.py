@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
 
 from anyio import to_thread
@@ -17,9 +15,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from bot.answers import Content, Message
+from desk.chat import arrival
 from desk.chat import conversations as chat
 from desk.chat.aftercare import Aftercare
 from desk.chat.answering import Answering, Outcome
+from desk.chat.arrival import ERASE, LONGEST_TEXT, Arrived, Said
 from desk.chat.exit_check import ExitCheck
 from desk.chat.rasa import Assistant, AssistantError
 from desk.chat.short_form import ShortForm
@@ -27,7 +27,7 @@ from desk.db import Database, now
 from desk.hours import Calendar
 from desk.insight import not_understood
 from desk.insight.metrics import Metrics
-from desk.models import ChatMessage, Conversation
+from desk.models import ChatMessage
 from desk.outbox.mail import forget_files, sink_of
 from desk.privacy import erasure, ledger
 from desk.privacy.erased import Erased
@@ -36,33 +36,6 @@ from desk.tickets.events import EventBus
 from desk.tickets.service import TicketError
 
 logger = logging.getLogger(__name__)
-
-LONGEST_TEXT = 2000  # characters; longer ones are read by the guard alone
-ERASE = "/erase_conversation"  # payload that the desk obeys itself
-# Control characters, and those that turn the reading direction: never part of what a person means to say.
-_UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-class ReplayConflict(Exception):
-    """A ``client_id`` came again with other content."""
-
-
-class ConversationGone(Exception):
-    """The conversation was erased while a message waited its turn."""
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a visitor sent: words of their own, or the id of a button."""
-
-    client_id: str
-    text: str | None = None
-    button: str | None = None
-
-    @property
-    def content(self) -> str:
-        """What a replay must repeat."""
-        return f"button:{self.button}" if self.button is not None else f"text:{self.text}"
 
 
 class Turns:
@@ -99,29 +72,24 @@ class Turns:
         self._visitor_events = visitor_events or EventBus()
         self._locks: dict[str, asyncio.Lock] = {}
 
-    async def take(self, conversation_id: str, said: Said) -> list[ChatMessage]:
+    async def take(self, conversation_id: str, token: str, said: Said) -> list[ChatMessage]:
         """The replies to one message.
 
         Args:
-            conversation_id: an authenticated conversation.
+            conversation_id: as the visitor names it.
+            token: that opens it.
             said: the message; its ``client_id`` sent again gives the same replies, and is never passed on twice.
 
         Raises:
             ReplayConflict: the ``client_id`` came before with other content.
-            ConversationGone: it was erased meanwhile.
+            ConversationGone: it does not open to this token, or was erased while this message waited its turn.
         """
         async with self._alone(conversation_id):
-            conversation = await self._database.run(chat.find, conversation_id)
-            if conversation is None:
-                raise ConversationGone(conversation_id)  # erased while this message waited its turn
-            known = await self._database.run(chat.said_as, conversation_id, said.client_id)
-            if known:
-                if not chat.same_content(known, said.content):
-                    raise ReplayConflict(said.client_id)
-                replies = await self._database.run(chat.replies_to, conversation_id, known.seq)
-                return replies or await self._database.run(chat.add_replies, conversation_id, [self.exit_check.safe()], known.seq)
             began = time.perf_counter()
-            replies = await self._new_turn(conversation, said)
+            arrived = await self._database.run(arrival.received, conversation_id, token, said, self.exit_check.safe)
+            if not isinstance(arrived, Arrived):
+                return arrived
+            replies = await self._new_turn(arrived)
             self._visitor_events.publish("message", conversation_id)
             self._metrics.took(time.perf_counter() - began)
             return replies
@@ -156,35 +124,30 @@ class Turns:
         """The answer to an emergency, for when a turn cannot even be stored; None where the guard finds none."""
         return self._answering.alarm(text)
 
-    async def _new_turn(self, conversation: Conversation, said: Said) -> list[ChatMessage]:
-        payload, text = None, readable(said.text or "")
-        stale = False
-        if said.button is not None:
-            offered = await self._database.run(chat.offered_button, conversation.id, said.button)
-            stale = offered is None
-            text, payload = offered or ("", "")
-        if payload == ERASE:
+    async def _new_turn(self, arrived: Arrived) -> list[ChatMessage]:
+        conversation_id, meaning = arrived.conversation.id, arrived.meaning
+        if meaning.payload == ERASE:
             try:
-                await self._erase(conversation.id)
+                await self._erase(conversation_id)
             except AssistantError:
                 return [_unstored(self.exit_check.safe())]
             return [_unstored(self._own("utter_erased"))]
-        message = await self._database.run(chat.add_visitor_message, conversation.id, text[:LONGEST_TEXT], said.client_id, said.content)
-        form = ShortForm.stored(conversation.short_form)
-        if stale:
-            outcome = Outcome([self._own("utter_stale_button")], form)
-        elif not text.strip():
-            outcome = Outcome([self._own("utter_empty")], form)
-        elif len(text) > LONGEST_TEXT:
-            outcome = self._answering.too_long(form, text)
-        else:
-            outcome = await self._answering.answer(conversation, text, payload, f"{conversation.id}:desk:{message.seq}")
-        stored = await self._stored(conversation.id, message.seq, outcome)
+        stored = await self._stored(conversation_id, arrived.seq, await self._outcome(arrived))
         if any(r.response in chat.FORM_ENDS for r in stored):
-            await self._forget_form(conversation.id)
-        elif self._keeps_questions and said.button is None and not_understood.response_without_answer(stored):
-            await self._keep_question(conversation.id, stored, text)
+            await self._forget_form(conversation_id)
+        elif self._keeps_questions and meaning.payload is None and not_understood.response_without_answer(stored):
+            await self._keep_question(conversation_id, stored, meaning.text)
         return stored
+
+    async def _outcome(self, arrived: Arrived) -> Outcome:
+        meaning, form = arrived.meaning, ShortForm.stored(arrived.conversation.short_form)
+        if meaning.is_stale:
+            return Outcome([self._own("utter_stale_button")], form)
+        if not meaning.text.strip():
+            return Outcome([self._own("utter_empty")], form)
+        if len(meaning.text) > LONGEST_TEXT:
+            return self._answering.too_long(form, meaning.text)
+        return await self._answering.answer(arrived)
 
     async def _stored(self, conversation_id: str, seq: int, outcome: Outcome) -> list[ChatMessage]:
         try:
@@ -271,11 +234,6 @@ class Turns:
         finally:
             if not lock.locked() and not getattr(lock, "_waiters", None):
                 self._locks.pop(conversation_id, None)
-
-
-def readable(text: str) -> str:
-    """The text without control characters."""
-    return _UNREADABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _unstored(reply: Message) -> ChatMessage:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any, cast
 
+from sqlalchemy import Insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -39,10 +42,16 @@ def count(session: Session, replies: Sequence[Message], at: datetime) -> None:
         return
     # In one order everywhere, so that two transactions never wait for each other's rows.
     rows = [{"hour": hour, "kind": kind, "topic": topic, "count": times} for (kind, topic), times in sorted(added.items())]
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = insert(TurnCount).values(rows)
-    session.execute(
+    session.connection().execute(_add_to_counts(session.get_bind().dialect.name), rows)
+
+
+@cache
+def _add_to_counts(database: str) -> Insert:
+    """The statement for a kind of database, put together once."""
+    statement: Any = (postgresql.insert if database == "postgresql" else sqlite.insert)(TurnCount)
+    return cast(
+        Insert,
         statement.on_conflict_do_update(
             index_elements=[TurnCount.hour, TurnCount.kind, TurnCount.topic], set_={"count": TurnCount.count + statement.excluded["count"]}
-        )
+        ),
     )

@@ -13,8 +13,8 @@ from starlette.testclient import TestClient
 
 from bot.answers import Message
 from desk.app import create_app
+from desk.chat.arrival import readable
 from desk.chat.exit_check import ExitCheck
-from desk.chat.turns import readable
 from desk.settings import load_settings
 from tests.stack_client import free_ports
 

@@ -19,7 +19,7 @@ from sqlalchemy import select, update
 
 from bot.answers import Content, Message
 from desk import audit
-from desk.chat.turns import Said
+from desk.chat.arrival import Said
 from desk.db import Database, now
 from desk.insight import counting, labels, plots
 from desk.insight.figures import figures
@@ -85,9 +85,9 @@ def test_a_turn_that_is_not_stored_is_not_counted(database: Database) -> None:
 
 def test_a_conversation_leaves_numbers_and_no_words(desk: Desk) -> None:
     visitor = desk.visitor()
-    asyncio.run(desk.turns.take(visitor.id, Said("1", "combien coûte le perroquet ?")))
-    asyncio.run(desk.turns.take(visitor.id, Said("2", "j'arrive plus à respirer")))
-    asyncio.run(desk.turns.take(visitor.id, Said("2", "j'arrive plus à respirer")))  # sent again: the same turn
+    asyncio.run(desk.turns.take(visitor.id, visitor.token, Said("1", "combien coûte le perroquet ?")))
+    asyncio.run(desk.turns.take(visitor.id, visitor.token, Said("2", "j'arrive plus à respirer")))
+    asyncio.run(desk.turns.take(visitor.id, visitor.token, Said("2", "j'arrive plus à respirer")))  # sent again: the same turn
     counted = _counts(desk.database)
     assert counted[("notice", "utter_unavailable_request")] == 1
     assert {topic: count for (kind, topic), count in counted.items() if kind == "emergency"} == {"emergency": 1}

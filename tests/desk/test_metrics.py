@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from desk.chat.turns import Said
+from desk.chat.arrival import Said
 from desk.db import Base, Database
 from desk.insight.metrics import Metrics, served
 from tests.desk_client import Desk
@@ -29,7 +29,7 @@ def test_a_running_desk_tells_its_numbers_on_loopback_alone(tmp_path: Path) -> N
     desk = Desk(tmp_path, metrics_port=port)
     try:
         visitor = desk.visitor()
-        asyncio.run(desk.turns.take(visitor.id, Said("1", "je veux mourir")))
+        asyncio.run(desk.turns.take(visitor.id, visitor.token, Said("1", "je veux mourir")))
         leave_request(desk.database)
         found = _read(port)
         assert found['passerelle_replies_total{kind="emergency"}'] == 1

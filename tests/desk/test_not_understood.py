@@ -17,8 +17,9 @@ from sqlalchemy import func, select
 
 from bot.answers import Content
 from desk.chat import conversations as chat
+from desk.chat.arrival import Said
 from desk.chat.rasa import Assistant
-from desk.chat.turns import Said, Turns
+from desk.chat.turns import Turns
 from desk.db import Database, now
 from desk.insight import not_understood
 from desk.insight.cleaning import LONGEST, cleaned
@@ -114,12 +115,13 @@ class Line:
         self.turns = Turns(database, Assistant("http://rasa", SECRET, 5, transport), CONTENT, settings=settings_for(folder, **settings))
         self._count = 0
         with database.transaction() as session:
-            self.conversation = chat.open_conversation(session, CONTENT.message("utter_greeting"))[0].id
+            opened, self.token, _ = chat.open_conversation(session, CONTENT.message("utter_greeting"))
+        self.conversation = opened.id
 
     def hears(self, text: str, *says: dict[str, Any]) -> None:
         self.says = list(says) or [FALLBACK]
         self._count += 1
-        asyncio.run(self.turns.take(self.conversation, Said(str(self._count), text)))
+        asyncio.run(self.turns.take(self.conversation, self.token, Said(str(self._count), text)))
 
     def kept(self) -> list[tuple[str, str]]:
         with self.database.transaction() as session:
