@@ -71,6 +71,7 @@ class Lexicon:
     parts: tuple[Part, ...]
     frames: dict[str, frozenset[int]]  # frame name → indexes into parts
     vocabulary: frozenset[str]
+    ordinary: frozenset[str]  # words never corrected to one of the vocabulary
 
 
 def _calls_for_help(words: list[str]) -> bool:
@@ -89,11 +90,13 @@ def skim(words: list[str]) -> list[int]:
     """
     kept: list[int] = []
     for i, word in enumerate(words):
-        if word in _FILLERS and words[i : i + 2] not in (["y", "a"], ["de", "trop"]):
-            continue  # « il y a deux mois » is no « il a deux mois », « je suis de trop » no « je suis trop »
+        if word in _FILLERS and words[i : i + 2] not in (["y", "a"], ["de", "trop"], ["assez", "de"], ["assez", "d"]):
+            continue  # « il y a deux mois » is no « il a deux mois », « je suis de trop » no « je suis trop », « assez de vivre » is enough of it
         # « a » folds both « à » and « a »: it only tells something before « fait » or « eu ».
         if word == "a" and words[i + 1 : i + 2] not in (["fait"], ["eu"]) and not _calls_for_help(words[i : i + 4]):
             continue
+        if word == "coup" and words[i - 1 : i] == ["du"]:
+            continue  # « du coup » is « so », « d'un coup » is « suddenly »
         kept.append(i)
     return kept
 
@@ -230,4 +233,5 @@ def load() -> Lexicon:
         parts=tuple(reader.parts),
         frames=frames,
         vocabulary=frozenset(reader.vocabulary),
+        ordinary=frozenset(raw["ordinary"].split()) - reader.vocabulary,
     )

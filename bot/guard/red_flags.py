@@ -26,6 +26,8 @@ from bot.guard.spelling import Speller
 _ADDRESS = re.compile(r"[^\s@]{1,64}@[^\s@]{1,200}\.[a-z]{2,12}\b|\bhttps?://\S{1,300}|\bwww\.\S{1,300}")
 _PIECE = re.compile(r"[a-z0-9]+|[.!?;:,\n()«»\"…-]")
 _CLAUSE_WORDS = frozenset("et mais or car donc puis".split())
+_YEAR = re.compile("[4-9][0-9]")
+_UNITS = frozenset("min mn minute minutes seconde secondes sec s h heure heures jour jours j semaines mois kg kilos euros francs pour".split())
 _UNKNOWN = "_"  # any word the lexicon does not know; keeps visitors' words out of spaCy's string store
 _NEGATIONS = frozenset("pas jamais aucun aucune sans ni".split())
 _NEGATIVE_WORDS = _NEGATIONS | {"plus"}
@@ -33,6 +35,10 @@ _WHOLE = 7  # words from which a sentence with a question mark is a question, no
 _SOON = 6  # words within which a date after a sign belongs to it
 _JUST = 3  # words between « survécu à » and what was survived
 _BYSTANDERS = frozenset("il elle on ils elles lui quelqu est a mes depuis maintenant".split())
+_DATES = frozenset(
+    "apres avant hier depuis heure heures jour jours nuit matin soir semaine semaines mois an ans annee annees "
+    "lundi mardi mercredi jeudi vendredi samedi dimanche".split()
+)
 _OWN = re.compile(r"(?<![a-z])(?:@?je|j|me|m|moi|suis|ai)(?![a-z])")  # words of a line of the lexicon that only the person concerned says
 _NEAR = 25  # words within which the parts of one « a & b » line must lie
 _STORY = 30  # words from which a message is a story, whose distant sentences tell of one sign only if the present is stated
@@ -50,6 +56,9 @@ _PRECEDENCE = (
 )  # fmt: skip
 _RANK = {name: rank for rank, name in enumerate(_PRECEDENCE)}
 _CHRONIC = frozenset({"R-02", "R-03"})  # the vital signs people live with for years: short breath, what a stroke left
+_VIOLENCE = frozenset({"R-20", "R-21"})
+_SWINDLES = frozenset({"R-22", "R-24"})
+_BEFORE_A_DATE = frozenset("le en c etait ce fut vers un jour soir matin lundi mardi mercredi jeudi vendredi samedi dimanche".split())
 _SUICIDE = frozenset({"R-10", "R-11", "R-12", "R-13", "R-15"})
 
 
@@ -102,6 +111,8 @@ class _Message:
             following = pieces[i + 1].group() if i + 1 < len(pieces) else ""
             if following in ("ans", "an") and piece.isdigit() and int(piece[:4]) >= _ADULT:
                 self.words.append(NUMBER)
+            elif _YEAR.fullmatch(piece) and self.words[-1:] == ["en"] and following not in _UNITS:
+                self.words.append(f"19{piece}")  # « en 98 »
             else:
                 self.words.append(self._known(piece, lexicon, speller))
         self._join_dates()
@@ -129,7 +140,7 @@ class _Message:
 
     @staticmethod
     def _known(word: str, lexicon: Lexicon, speller: Speller) -> str:
-        if word in lexicon.vocabulary:
+        if word in lexicon.vocabulary or word in lexicon.ordinary:
             return word
         if word.isdigit():
             return NUMBER if len(word) <= 3 and int(word) >= 8 else word
@@ -188,6 +199,7 @@ class _Engine:
         # Parts that only say of whom, or since when: they are no sign by themselves.
         self.bystanders = frozenset(number for number, part in enumerate(lexicon.parts) if all(element.words <= persons for element in part))
         self.diseases = frozenset(word for number in lexicon.frames["diseases"] for element in lexicon.parts[number] for word in element.words)
+        self.context = persons | self.diseases | _DATES
         self._framed = frozenset[int]().union(*lexicon.frames.values())
         self._lines_by_part: dict[int, list[int]] = {}
         for i, line in enumerate(lexicon.lines):
@@ -331,7 +343,7 @@ class _Reading:
         self._engine = engine
         self.message = _Message(text, engine.lexicon, engine.speller)
         frames = engine.lexicon.frames
-        spans = engine.spans(self.message)
+        spans = dated = engine.spans(self.message)
         figures = [span for number in frames["figures"] for span in spans.get(number, ())]
         if figures:
             for span in figures:
@@ -343,10 +355,10 @@ class _Reading:
         self._now = self._sentences(frames["now"])
         self._past = self._met(frames["past"])
         self._past_before = self._met(frames["past_before"])
-        self._over = self._met(frames["over"])
+        # A date stays one where it is part of a fixed term (« depuis son attaque de 2020 »).
+        self._over, self._lasting = ([span for number in frames[name] for span in dated.get(number, ())] for name in ("over", "lasting"))
         self._healed = self._met(frames["healed"])
         self._dead = self._met(frames["dead"])
-        self._lasting = self._met(frames["lasting"])
         self._unfolding = self._met(frames["unfolding"])
         self._persons = self._sentences(frames["persons"])
         self._fiction = self._sentences(frames["fiction"])
@@ -371,25 +383,41 @@ class _Reading:
 
     @staticmethod
     def _can_be_over(line: Line) -> bool:
-        """Tells whether time can lower a sign: one's own wish to die and violence keep their lines, another's are history."""
-        return line.level in "VJ" or line.rule == "R-12"
+        """Tells whether time can lower a sign: one's own wish to die and violence keep their lines, another's are history, as is an old swindle."""
+        return line.level in "VJ" or line.rule == "R-12" or line.rule in _SWINDLES
 
     def _is_harmless(self, line: Line, span: _Span) -> bool:
         """Tells whether even a sign stated of someone is over for good, an animal's, or asked of nobody."""
-        if any(span.start - _JUST <= healed.end and healed.start <= span.end + _SOON for healed in self._healed):
-            return True
-        if self.message.sentence(span.start) in self._fiction:
+        if self._is_healed(span) or self.message.sentence(span.start) in self._fiction:
             return True
         if self._is_now(span):
+            return False
+        if self._is_dated(span):
+            return True
+        if line.rule in _SWINDLES:
             return False
         sentence = self.message.sentence(span.start)
         start, end = self.message.clause(span.start)
         if sentence in self._animals or any(start <= dead.start < end for dead in self._dead):
             return True
+        return self._is_asked(line, sentence) and sentence not in self._persons
+
+    def _is_healed(self, span: _Span) -> bool:
+        """Tells whether a sign is said to be healed, or to belong to a year gone by (« c'était en 2016 »)."""
+        return any(span.start - _JUST <= healed.end and healed.start <= span.end + _SOON for healed in self._healed)
+
+    def _is_dated(self, span: _Span) -> bool:
+        """Tells whether a year gone by is told of a sign."""
+        start, end = self.message.clause(span.start)
         # « un AVC en 2019 », « en 2019 j'ai fait un AVC », but not « ma cirrhose de 2019 je vomis du sang ».
         if any(0 <= over.start - span.end <= _SOON or (over.start - start <= 1 and over.end <= span.start) for over in self._over if start <= over.start < end):
             return True
-        return self._is_asked(line, sentence) and sentence not in self._persons
+        # « il s'est effondré au bal, le 21 août 1999, … »: a date between two commas.
+        if end == len(self.message.words) or self.message.sentence(end) != self.message.sentence(span.start):
+            return False
+        _, end_of_date = self.message.clause(end)
+        dates = [over for over in self._over if end <= over.start and over.end == end_of_date]
+        return any(all(word in _BEFORE_A_DATE or word.isdigit() or word == NUMBER for word in self.message.words[end : date.start]) for date in dates)
 
     def _is_asked(self, line: Line, sentence: int) -> bool:
         """Tells whether a sentence is a general question; a mark alone makes one of a whole sentence about nobody, not of a cry."""
@@ -406,7 +434,7 @@ class _Reading:
             return not (self._can_be_over(line) and self._is_harmless(line, span))
         now = self._is_now(span)
         if line.kind == "now":
-            return now and not self._is_past(span)
+            return now and not self._is_past(span) and not self._is_healed(span)
         if self._can_be_over(line) and self._is_harmless(line, span):
             return False
         asked = self._is_asked(line, self.message.sentence(span.start))
@@ -426,12 +454,20 @@ class _Reading:
                 return True
         return False
 
+    def _tells_years(self, span: _Span) -> bool:
+        """Tells whether « depuis » alone meets a part, and begins « depuis 2017 » or « depuis des années »: no sign is new by it."""
+        return self.message.words[span.start : span.end] == ["depuis"] and any(long.start == span.start for long in self._lasting)
+
     def _is_scattered(self, line: Line, spans: list[_Span]) -> bool:
         """Tells whether the parts of a line are met by chance, sentences apart in a long story that states no present."""
-        if line.level == "D" or self._now or self._unfolding or len(self.message.words) < _STORY:
+        if line.rule in _VIOLENCE or self._now or self._unfolding or len(self.message.words) < _STORY:
             return False
         sentences = [self.message.sentence(span.start) for span in spans]
-        return max(sentences) - min(sentences) > 1
+        return max(sentences) - min(sentences) > (0 if line.level in "VJ" else 1)
+
+    def _is_context(self, span: _Span) -> bool:
+        """Tells whether a part was met by words that only say of whom, since when or in which disease."""
+        return self._engine.context.issuperset(self.message.words[span.start : span.end])
 
     def hit(self, line: Line) -> _Hit | None:
         """Applies one line of the lexicon.
@@ -443,11 +479,13 @@ class _Reading:
             The hit, lowered if it is denied, or None.
         """
         found = [self.spans[number] for number in line.parts]
+        if line.level == "J" and len(found) > 1:
+            found = [[span for span in spans if not self._tells_years(span)] for spans in found]
         if len(found) > 1:
             chosen = _near(found)
             if not chosen or self._is_scattered(line, chosen) or (self._can_be_over(line) and self._is_lasting(line, chosen)):
                 return None
-            signs = [span for number, span in zip(line.parts, chosen) if number not in self._engine.bystanders] or chosen
+            signs = [span for number, span in zip(line.parts, chosen) if number not in self._engine.bystanders and not self._is_context(span)] or chosen
             standing = any(self._stands(line, span) for span in signs)
             return _hit(line) if standing else None
         standing_spans = [span for span in found[0] if self._stands(line, span) and not (self._can_be_over(line) and self._is_lasting(line, [span]))]
