@@ -37,9 +37,9 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
         return {
             "letters_ngrams": [2, 5],
             "words_ngrams": [1, 2],
-            "min_df": 4,
+            "min_df": 5,
             "hidden": 128,
-            "epochs": 5,
+            "epochs": 4,
             "batch_size": 256,
             "learning_rate": 2e-3,
             "encoder_weights": [0.0, 4.0],

@@ -75,18 +75,23 @@ class MessageModel:
     def fit(self, examples: Sequence[Example]) -> MessageModel:
         """Learns from examples; at least two labels are needed."""
         texts = [e.text for e in examples]
-        for (name, spelt), analyzer in zip(_spelt(texts).items(), ("char_wb", "word")):
-            self._parts[name] = self._vectorizer(analyzer, name).fit(spelt)
+        spelt = []
+        for (name, lines), analyzer in zip(_spelt(texts).items(), ("char_wb", "word")):
+            self._parts[name] = self._vectorizer(analyzer, name)
+            spelt.append(self._parts[name].fit_transform(lines))
             vars(self._parts[name]).pop("stop_words_", None)  # every n-gram that was too rare: most of the file, and of no use once it is fitted
         labels = np.array([e.label for e in examples])
-        views = self._views(texts)
-        nets = Parallel(n_jobs=min(len(views), os.cpu_count() or 1))(delayed(_fitted)(self._net(), rows, labels) for rows in views.values())
+        side_by_side = Parallel(n_jobs=os.cpu_count() or 1)
+        meant = self._encoder and np.vstack(side_by_side(delayed(_encoded)(self._encoder, piece) for piece in _pieces(texts)))
+        views = self._views(spelt, meant)
+        nets = side_by_side(delayed(_fitted)(self._net(), rows, labels) for rows in views.values())
         self._parts.update(zip(views, nets))
         return self
 
     def read(self, texts: Sequence[str]) -> list[Reading]:
         """What is learned of each text."""
-        views = self._views(texts)
+        spelt = [self._parts[name].transform(lines) for name, lines in _spelt(texts).items()]
+        views = self._views(spelt, self._encoder and _encoded(self._encoder, texts))
         chances = sum(self._parts[name].predict_proba(rows) for name, rows in views.items()) / len(views)
         labels = [str(label).partition("/")[::2] for label in self._parts[next(iter(views))].classes_]
         return [_reading(labels, row) for row in chances.tolist()]
@@ -105,11 +110,15 @@ class MessageModel:
         self._parts = {path.stem: skops.io.load(path, trusted=TRUSTED_TYPES) for path in sorted(folder.glob("*.skops"))}
         return self
 
-    def _views(self, texts: Sequence[str]) -> dict[str, csr_matrix]:
-        """One row a text, as each net sees it."""
-        spelt = hstack([self._parts[name].transform(lines) for name, lines in _spelt(texts).items()], format="csr")
-        meant = self._encoder and csr_matrix(np.atleast_2d(self._encoder.encode(list(texts))).astype(np.float32))
-        views = (hstack([spelt, weight * meant], format="csr", dtype=np.float32) if weight else spelt for weight in self._config["encoder_weights"])
+    def _views(self, spelt: list[csr_matrix], meant: np.ndarray | None) -> dict[str, csr_matrix]:
+        """One row a text, as each net sees it.
+
+        Args:
+            spelt: what each vectorizer makes of the texts.
+            meant: what the encoder does.
+        """
+        grams, meaning = hstack(spelt, format="csr"), csr_matrix(meant) if meant is not None else None
+        views = (hstack([grams, weight * meaning], format="csr", dtype=np.float32) if weight else grams for weight in self._config["encoder_weights"])
         return {f"net_{i}": rows for i, rows in enumerate(views)}
 
     def _vectorizer(self, analyzer: Any, kind: str) -> TfidfVectorizer:
@@ -127,6 +136,18 @@ class MessageModel:
             tol=0.0,
             n_iter_no_change=self._config["epochs"],
         )
+
+
+def _encoded(encoder: Any, texts: Sequence[str]) -> np.ndarray:
+    """Texts x dimensions of the sentence encoder."""
+    rows: np.ndarray = np.atleast_2d(encoder.encode(list(texts)))
+    return rows.astype(np.float32)
+
+
+def _pieces(texts: Sequence[str]) -> list[Sequence[str]]:
+    """The texts in as many pieces as there are processors, in order."""
+    size = -(-len(texts) // (os.cpu_count() or 1))
+    return [texts[i : i + size] for i in range(0, len(texts), size)]
 
 
 def _spelt(texts: Sequence[str]) -> dict[str, list[str]]:
