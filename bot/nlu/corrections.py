@@ -15,7 +15,7 @@ NOT_SAID = (UNANSWERED, "out_of_scope")
 # With a disease named, these have one text: the disease's (bot.answers.SAID_BY_CONDITION). Their chances add up.
 OF_THE_DISEASE = frozenset({EFFICACY, "ask_advantages", "ask_mechanism", "ask_disease", CONDITIONS, "ask_liver_diseases"})
 BEYOND, UNSURE = 0.3, 0.6  # so likely that no article says it, where what was understood is less likely than that: it is not answered
-VAGUE = 0.6  # confidence below which « no article says it », with no subject named, gives way to what they say of the disease that is
+VAGUE = 0.5  # confidence below which « no article says it », with no subject named, gives way to what they say of the disease that is
 NOT_OF_CONTENT = ("ask_bot", "ask_status")
 WITH_A_RATE = ("cirrhose", ANY)  # what is named in the liver's article beside its only share of patients who got better
 
