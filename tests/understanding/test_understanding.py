@@ -11,7 +11,7 @@ from tools.guard_report import Score
 from tools.understanding_report import play, scores, table
 
 # What each reached when the model was last tuned, less what retraining moves. Not a goal: the figures are in docs/bench/understanding.md.
-FLOORS = {"question": 0.84, "two questions": 0.72, "follow-up": 0.84, "out of scope": 0.86}
+FLOORS = {"question": 0.9, "two questions": 0.82, "follow-up": 0.86, "out of scope": 0.9}
 
 
 @pytest.fixture(scope="module")
