@@ -51,10 +51,10 @@ class Thresholds:
         calm_if_clear: where a question to the articles is at least so clear.
     """
 
-    alarm: float = 0.7
+    alarm: float = 0.65
     alarm_in_sentence: float = 0.8
-    alarm_if_clear: float = 0.9
-    advice: float = 0.35
+    alarm_if_clear: float = 0.85
+    advice: float = 0.3
     advice_in_sentence: float = 0.9
     advice_if_unclear: float = 0.2
     unclear_below: float = 0.25
