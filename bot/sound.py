@@ -47,14 +47,17 @@ _RULES = [
 ]
 
 
-@lru_cache(maxsize=50_000)
+_LONGEST = 30  # letters; what is longer is no word
+
+
+@lru_cache(maxsize=2_000)
 def sound(word: str) -> str:
-    """The key of one folded word (``bot.guard.normalise.fold``); a word with figures is its own.
+    """The key of one folded word (``bot.guard.normalise.fold``); a word with figures, or longer than any, is its own.
 
     >>> sound("insufisence") == sound("insuffisance")
     True
     """
-    if not _WORD.fullmatch(word):
+    if len(word) > _LONGEST or not _WORD.fullmatch(word):
         return word
     for spelt, heard in _RULES:
         word = spelt.sub(heard, word)

@@ -27,7 +27,13 @@ _ADDRESS = re.compile(r"[^\s@]{1,64}@[^\s@]{1,200}\.[a-z]{2,12}\b|\bhttps?://\S{
 _PIECE = re.compile(r"[a-z0-9]+|[.!?;:,\n()«»\"…-]")
 _CLAUSE_WORDS = frozenset("et mais or car donc puis".split())
 _YEAR = re.compile("[4-9][0-9]")
-_UNITS = frozenset("min mn minute minutes seconde secondes sec s h heure heures jour jours j semaines mois kg kilos euros francs pour".split())
+_MEASURED = frozenset(
+    "saturation sat spo2 o2 oxygene tension pouls coeur glycemie temperature fievre"
+    " descend descendu descendue passe passee passer tombe tombee baisse monte montee".split()
+)
+_UNITS = frozenset(
+    "pourcent pourcents pct degres km min mn minute minutes seconde secondes sec s h heure heures jour jours j semaines mois kg kilos euros francs pour".split()
+)
 _UNKNOWN = "_"  # any word the lexicon does not know; keeps visitors' words out of spaCy's string store
 _NEGATIONS = frozenset("pas jamais aucun aucune sans ni".split())
 _NEGATIVE_WORDS = _NEGATIONS | {"plus"}
@@ -111,11 +117,18 @@ class _Message:
             following = pieces[i + 1].group() if i + 1 < len(pieces) else ""
             if following in ("ans", "an") and piece.isdigit() and int(piece[:4]) >= _ADULT:
                 self.words.append(NUMBER)
-            elif _YEAR.fullmatch(piece) and self.words[-1:] == ["en"] and following not in _UNITS:
+            elif self.words[-1:] == ["en"] and self._is_year(folded, pieces, i, following):
                 self.words.append(f"19{piece}")  # « en 98 »
             else:
                 self.words.append(self._known(piece, lexicon, speller))
         self._join_dates()
+
+    @staticmethod
+    def _is_year(folded: str, pieces: list[re.Match[str]], i: int, following: str) -> bool:
+        """Tells whether two digits behind « en » are a year, and not what was measured (« la saturation descend en 85 »)."""
+        number = pieces[i]
+        measured = _MEASURED.intersection(piece.group() for piece in pieces[max(0, i - 5) : i])
+        return bool(_YEAR.fullmatch(number.group())) and following not in _UNITS and not measured and not folded[number.end() :].lstrip().startswith("%")
 
     @staticmethod
     def _inside_word(pieces: list[re.Match[str]], i: int) -> bool:
@@ -413,7 +426,9 @@ class _Reading:
         if any(0 <= over.start - span.end <= _SOON or (over.start - start <= 1 and over.end <= span.start) for over in self._over if start <= over.start < end):
             return True
         # « il s'est effondré au bal, le 21 août 1999, … »: a date between two commas.
-        if end == len(self.message.words) or self.message.sentence(end) != self.message.sentence(span.start):
+        # It dates what is told in the past only: « il ne respire plus, le 12 mars 2018, il avait eu un AVC » is now.
+        told_in_past = any(start <= past.start < end for past in self._past)
+        if not told_in_past or end == len(self.message.words) or self.message.sentence(end) != self.message.sentence(span.start):
             return False
         _, end_of_date = self.message.clause(end)
         dates = [over for over in self._over if end <= over.start and over.end == end_of_date]
@@ -463,7 +478,7 @@ class _Reading:
         if line.rule in _VIOLENCE or self._now or self._unfolding or len(self.message.words) < _STORY:
             return False
         sentences = [self.message.sentence(span.start) for span in spans]
-        return max(sentences) - min(sentences) > (0 if line.level in "VJ" else 1)
+        return max(sentences) - min(sentences) > (0 if line.level == "J" else 1)  # « Il vomit. C'est du sang. » is one sign
 
     def _is_context(self, span: _Span) -> bool:
         """Tells whether a part was met by words that only say of whom, since when or in which disease."""

@@ -52,9 +52,10 @@ async def say(request: Request) -> Response:
 
 async def _turn(request: Request, said: Said) -> Response:
     token = _token(request)
+    # The address first: an endless row of made-up tokens would else be remembered, each for a while.
+    await _limits(request).hit(limits.MESSAGES_OF_ADDRESS, "messages", _address(request))
     # Counted by the token, which only the turn itself looks at: nobody else can use up what a conversation may say.
     await _limits(request).hit(limits.MESSAGES, "messages", chat.hash_of(token))
-    await _limits(request).hit(limits.MESSAGES_OF_ADDRESS, "messages", _address(request))
     turns: Turns = request.app.state.turns
     try:
         replies = await turns.take(request.path_params["id"], token, said)

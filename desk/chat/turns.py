@@ -86,7 +86,7 @@ class Turns:
         """
         async with self._alone(conversation_id):
             began = time.perf_counter()
-            arrived = await self._database.run(arrival.received, conversation_id, token, said, self.exit_check.safe)
+            arrived = await self._database.run(arrival.received, conversation_id, token, said, lambda: self._unanswered(said))
             if not isinstance(arrived, Arrived):
                 return arrived
             replies = await self._new_turn(arrived)
@@ -123,6 +123,10 @@ class Turns:
     def alarm(self, text: str) -> Message | None:
         """The answer to an emergency, for when a turn cannot even be stored; None where the guard finds none."""
         return self._answering.alarm(text)
+
+    def _unanswered(self, said: Said) -> Message:
+        """What a message gets that comes again after its answer was lost: the alarm, where it holds one."""
+        return self.alarm(arrival.readable(said.text or "")) or self.exit_check.safe()
 
     async def _new_turn(self, arrived: Arrived) -> list[ChatMessage]:
         conversation_id, meaning = arrived.conversation.id, arrived.meaning

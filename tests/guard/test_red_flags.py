@@ -8,7 +8,7 @@ import time
 import pytest
 
 from bot.guard import RedFlag, check
-from bot.guard.door import PERSONAL
+from bot.guard.door import PERSONAL, inspect
 from bot.guard.normalise import fold
 
 CAUGHT: dict[str, list[str]] = {
@@ -347,3 +347,18 @@ def test_a_message_of_150_characters_takes_less_than_20_ms() -> None:
 def test_five_thousand_characters_do_not_blow_up(piece: str) -> None:
     check(piece)
     assert _milliseconds((piece * 5000)[:5000]) < 1500
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "je n'arrive plus à respirer ma saturation descend en 85",
+        "je n'arrive plus à respirer, saturation descendue en 75 %",
+        "il ne respire plus, le 12 mars 2018, il avait eu un AVC",
+        "Bonjour, mon mari suit un traitement pour sa cirrhose depuis cinq ans chez le docteur Martin à Lyon et nous habitons loin de l'hôpital. Il vomit. C'est du sang rouge.",
+    ],
+)
+def test_a_number_a_date_or_a_long_introduction_puts_no_sign_into_the_past(text: str) -> None:
+    found = inspect(text)
+    assert found is not None
+    assert found.intent == "red_flag"
