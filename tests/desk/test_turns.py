@@ -150,6 +150,15 @@ def test_a_message_that_came_before_and_was_never_answered_is_told_so_once(line:
     assert [seq for seq, _, _ in line.thread] == [1, 2, 3]
 
 
+def test_an_emergency_whose_answer_was_lost_gets_its_numbers_when_it_comes_again(line: Line) -> None:
+    cry = "mon mari ne respire plus"
+    with line.database.transaction() as session:
+        chat.add_visitor_message(session, line.id, cry, "1", f"text:{cry}")
+    (reply,) = line.hears(cry, "1")
+    assert reply.kind == "emergency"
+    assert "112" in reply.text
+
+
 def test_two_messages_at_once_are_answered_one_after_the_other(line: Line) -> None:
     async def both() -> None:
         await asyncio.gather(line.take("une question"), line.take("une autre"))
