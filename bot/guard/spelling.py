@@ -12,14 +12,25 @@ from bot.sound import sound
 _SHORTEST = 5
 _LONGEST = 24
 _COMMON = 60_000  # so many of the most frequent French words are taken to be meant as they are written
+_HEARD = 10_000  # and so many as they sound
 _ENDINGS = frozenset({"", "s", "e", "t", "z", "r", "x", "es", "rs"})
 
 
 @lru_cache(maxsize=1)
 def _common_words() -> frozenset[str]:
     """Frequent French words without their accents."""
-    plain = (unicodedata.normalize("NFKD", word).encode("ascii", "ignore").decode() for word in frequent_words(_COMMON))
-    return frozenset(word for word in plain if _SHORTEST <= len(word) <= _LONGEST)
+    return frozenset(_plain(_COMMON))
+
+
+@lru_cache(maxsize=1)
+def _common_sounds() -> frozenset[str]:
+    """How the most frequent of them sound."""
+    return frozenset(sound(word) for word in _plain(_HEARD))
+
+
+def _plain(count: int) -> Iterator[str]:
+    plain = (unicodedata.normalize("NFKD", word).encode("ascii", "ignore").decode() for word in frequent_words(count))
+    return (word for word in plain if _SHORTEST <= len(word) <= _LONGEST)
 
 
 def _inflected(word: str, other: str) -> bool:
@@ -71,7 +82,8 @@ class Speller:
             word: A folded word.
 
         Returns:
-            The corrected word; the same word when it is known, short, an ordinary French word of its own, or far from all.
+            The corrected word; the same word when it is known, short, far from all, or an ordinary French word, be it written by ear (« vrément »
+            is no « virement »).
         """
         if word in self._known or not _SHORTEST <= len(word) <= _LONGEST or word.isdigit():
             return word
@@ -84,4 +96,7 @@ class Speller:
                     rank = (-2 * same + abs(len(word) - len(candidate)), candidate)
                     best = rank if best is None or rank < best else best
         meant = best[1] if best else self._heard.get(sound(word), word)
-        return word if word in _common_words() and not _inflected(word, meant) else meant
+        if meant == word:
+            return word
+        is_ordinary = not _inflected(word, meant) if word in _common_words() else sound(word) != sound(meant) and sound(word) in _common_sounds()
+        return word if is_ordinary else meant

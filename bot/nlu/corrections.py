@@ -87,7 +87,7 @@ def _named(text: str) -> About:
     if question.condition not in (None, ANY) or (question.condition == ANY and question.scope is None):
         return replace(question, figure=question.figure or whole.figure)
     several = question.scope is None and len(diseases(text)) > 1
-    return About(whole.scope if whole.scope == LIVER else GENERAL, ANY, whole.figure) if several else whole
+    return About(whole.scope if whole.scope == LIVER else GENERAL, ANY, whole.figure, whole.asks_success_rate) if several else whole
 
 
 def _of_another_disease(heard: Heard) -> Heard:

@@ -18,6 +18,7 @@ import numpy as np
 import skops.io
 from joblib import Parallel, delayed
 from scipy.sparse import csr_matrix, hstack
+from scipy.special import softmax
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.neural_network import MLPClassifier
 
@@ -91,9 +92,10 @@ class MessageModel:
     def read(self, texts: Sequence[str]) -> list[Reading]:
         """What is learned of each text."""
         spelt = [self._parts[name].transform(lines) for name, lines in _spelt(texts).items()]
-        views = self._views(spelt, self._encoder and _encoded(self._encoder, texts))
-        chances = sum(self._parts[name].predict_proba(rows) for name, rows in views.items()) / len(views)
-        labels = [str(label).partition("/")[::2] for label in self._parts[next(iter(views))].classes_]
+        meant = _encoded(self._encoder, texts) if self._encoder else None
+        weights, nets = self._config["encoder_weights"], [self._parts[name] for name in sorted(self._parts) if name.startswith("net_")]
+        chances = np.mean([_chances(net, [*spelt, weight * meant] if weight else spelt) for net, weight in zip(nets, weights)], axis=0)
+        labels = [str(label).partition("/")[::2] for label in nets[0].classes_]
         return [_reading(labels, row) for row in chances.tolist()]
 
     def save(self, folder: Path) -> None:
@@ -161,6 +163,15 @@ def _fitted(net: MLPClassifier, rows: csr_matrix, labels: np.ndarray) -> MLPClas
     net.fit(rows, labels)
     del net._optimizer  # as large as the net twice over, and of no use once it is fitted
     return net
+
+
+def _chances(net: MLPClassifier, seen: Sequence[Any]) -> np.ndarray:
+    """``net.predict_proba`` of rows that come in pieces, left to right: to put them together, and have it check them, takes longer than the net does."""
+    first, second = net.coefs_
+    ends = np.cumsum([piece.shape[1] for piece in seen])
+    hidden = sum(piece @ first[end - piece.shape[1] : end] for piece, end in zip(seen, ends)) + net.intercepts_[0]
+    chances: np.ndarray = softmax(np.maximum(hidden, 0.0) @ second + net.intercepts_[1], axis=1)
+    return chances
 
 
 def _reading(labels: Sequence[tuple[str, str]], chances: Sequence[float]) -> Reading:

@@ -48,7 +48,8 @@ class Thresholds:
         advice_if_unclear: of the whole, where nothing else is likelier than ``unclear_below``.
         unclear_below: a confidence.
         calm_below: the chance of the whole below which even the lexicon's finding is not believed,
-        calm_if_clear: where a question to the articles is at least so clear.
+        calm_in_sentence: where no sentence's chance of an alarm is as much as this,
+        calm_if_clear: and the chances of all questions to the articles add up to at least this.
     """
 
     alarm: float = 0.65
@@ -58,8 +59,9 @@ class Thresholds:
     advice_in_sentence: float = 0.9
     advice_if_unclear: float = 0.2
     unclear_below: float = 0.25
-    calm_below: float = 0.02
-    calm_if_clear: float = 0.4
+    calm_below: float = 0.05
+    calm_in_sentence: float = 0.6
+    calm_if_clear: float = 0.7
 
 
 @dataclass(frozen=True)
@@ -200,13 +202,11 @@ def _believed(chances: list[float], whole_from: float, part_from: float) -> floa
 
 
 def _calm(readings: list[Reading], ranking: Ranking, least: Thresholds) -> frozenset[str]:
-    """What a message is certainly not: it is a clear question to the articles, and neither the whole nor a sentence sounds like it."""
-    intent, confidence = ranking[0]
-    if not is_answered(intent) or confidence < least.calm_if_clear:
+    """What a message is certainly not: clearly a question to the articles, be it in doubt which, and neither the whole nor a sentence sounds like it."""
+    if sum(chance for intent, chance in ranking if is_answered(intent)) < least.calm_if_clear:
         return frozenset()
-    whole = readings[0]
-    parts = readings[1:]
-    no_alarm = whole.alarm < least.calm_below and all(r.alarm < least.alarm for r in parts)
+    whole, *parts = readings
+    no_alarm = whole.alarm < least.calm_below and all(r.alarm < least.calm_in_sentence for r in parts)
     no_advice = whole.advice < least.calm_below and all(r.advice < least.advice for r in parts)
     return frozenset(name for name, is_calm in ((ALARM, no_alarm), (ADVICE, no_advice)) if is_calm)
 
