@@ -45,6 +45,8 @@ def test_a_figure_of_the_articles_is_recognised() -> None:
         ("le prix si j'ai du diabète", "ask_cost", None),
         ("du diabète et une cirrhose, ça aide ?", "ask_conditions", None),
         ("est-ce que ça fait mal ?", "ask_pain", None),
+        ("soignez-vous l'arthrose des chiens ?", "ask_conditions", "les soins aux animaux"),
+        ("ça soulage vrément la douleur ?", "ask_efficacy", None),  # no « virement »
     ],
 )
 def test_the_silence_list_is_known_by_name(text: str, intent: str, subject: str | None) -> None:

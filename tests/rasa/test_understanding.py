@@ -93,6 +93,13 @@ def test_only_a_clear_question_without_a_hint_of_danger_is_calm() -> None:
     assert understand(text, Learned({text: unclear}), Thresholds()).calm == frozenset()
 
 
+def test_a_doubt_between_questions_to_the_articles_is_as_calm_as_one_of_them() -> None:
+    text = "Papa tremble depuis des années. Que peut-on dire des cellules souches et du Parkinson ?"
+    doubt = {"ask_limits": 0.35, "ask_efficacy": 0.3, "ask_conditions": 0.3}
+    assert "red_flag" in understand(text, Learned({text: doubt}, {text: 0.03}), Thresholds()).calm
+    assert "red_flag" not in understand(text, Learned({text: {"ask_limits": 0.3, "ask_efficacy": 0.3, "inform": 0.4}}, {text: 0.03}), Thresholds()).calm
+
+
 def test_one_alarming_sentence_of_a_story_is_enough_not_to_be_calm() -> None:
     text = "Je me renseigne pour mon oncle. Il vient de tomber et ne parle plus. Combien coûte le traitement ?"
     sentence = "Il vient de tomber et ne parle plus."
@@ -147,6 +154,9 @@ def test_a_story_of_several_diseases_with_a_general_question_names_none() -> Non
     story = "Mon frère a une BPCO, ma sœur Parkinson et mon beau-frère de l'arthrose aux deux genoux. Ma nièce a trouvé votre page et nous en parlons dimanche tous ensemble. "
     assert not heard(f"{story * 2}Ça s'adresse à qui au juste ?", ask_conditions=0.9).names_a_disease
     assert heard(f"{story * 2}Et pour la BPCO, on peut espérer quoi ?", ask_efficacy=0.9).named.condition == "bpco"
+    assert heard(f"{story * 2}Combien de patients vont mieux ?", ask_conditions=0.9).intent == "ask_efficacy", (
+        "how many is asked of none of them, and still asked"
+    )
 
 
 def test_a_question_that_points_at_a_disease_no_article_names_says_so() -> None:
