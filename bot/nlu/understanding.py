@@ -19,7 +19,7 @@ NOT_ANSWERED = frozenset({"ask_bot", "ask_privacy", "ask_status", "ask_unanswere
 FEW = 3  # words; what they say of danger is in the lexicon of bot/guard, what they look like is often a name
 CLEAR = 0.5  # confidence from which a question to the articles is no doubt one
 OWN = 0.4  # confidence from which a part of a message is a question of its own
-DOUBTFUL = 0.6  # confidence below which a message is also taken for the next likeliest question
+DOUBTFUL = 0.7  # confidence below which a message is also taken for the next likeliest question
 NEAR = 0.15  # that one's least confidence
 PLAIN = 0.9  # confidence from which any other intent is as clear as that
 DARK = frozenset({"personal_advice", "out_of_scope", "insult"})  # what a cry for help looks like to who has never heard one
@@ -52,7 +52,7 @@ class Thresholds:
         calm_if_clear: and the chances of all questions to the articles add up to at least this.
     """
 
-    alarm: float = 0.65
+    alarm: float = 0.55
     alarm_in_sentence: float = 0.8
     alarm_if_clear: float = 0.85
     advice: float = 0.3

@@ -77,25 +77,25 @@ class Count:
 
 
 def cases(
-    asked: Sequence[Item], rankings: Sequence[Sequence[Sequence[Any]]], taken: Sequence[dict[str, str]], not_understood: Sequence[dict[str, str]]
+    asked: Sequence[Item], rankings: Sequence[Sequence[Sequence[Any]]], taken: Sequence[Sequence[dict[str, str]]], not_understood: Sequence[dict[str, str]]
 ) -> list[Case]:
     """One case a message.
 
     Args:
         asked: the messages.
         rankings: of each, a system's intents and confidences, best first.
-        taken: of each, the reply to the first intent.
+        taken: of each, the reply to the first intent, or the replies to all that it asks.
         not_understood: of each, the reply where nothing was understood.
     """
     found = []
     for item, ranking, believed, declined in zip(asked, rankings, taken, not_understood):
         first, second = [*(confidence for _, confidence in ranking), 0.0, 0.0][:2]
-        found.append(Case(item, believed["intent"], first, first - second, _outcome(item, believed), _outcome(item, declined)))
+        found.append(Case(item, believed[0]["intent"], first, first - second, _outcome(item, believed), _outcome(item, [declined])))
     return found
 
 
-def _outcome(item: Item, said: dict[str, str]) -> Outcome:
-    reply = Reply(200, {"messages": [said]})
+def _outcome(item: Item, said: Sequence[dict[str, str]]) -> Outcome:
+    reply = Reply(200, {"messages": list(said)})
     return Outcome(is_right(item, reply), "answer" in reply.kinds)
 
 

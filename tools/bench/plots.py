@@ -14,6 +14,7 @@ from matplotlib import pyplot as plt
 
 # One colour and mark a system in every plot; told apart without colours too.
 LOOKS = {
+    "passerelle-whole": ("#003A66", "P"),
     "passerelle": ("#0072B2", "o"),
     "rasa": ("#D55E00", "s"),
     "svm": ("#009E73", "^"),

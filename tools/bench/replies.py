@@ -4,6 +4,7 @@ The assistant's own way from an intent to an answer, without the server: ``Conte
 ``data/stories``, and the choice of text of ``bot.nlg``. It is the same for every system. The guard's lexicon is not part of it.
 
 IN holds ``texts`` and, for each system, their ``rankings``; OUT gets two replies a text and system: to its first intent, and to « not understood ».
+Of a system that hears further questions (``further``), OUT gets all replies to each text too (``whole``).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from rasa.shared.nlu.training_data.message import Message
 from bot.answers import Content
 from bot.nlg import FALLBACK, FOLLOW_UP
 from bot.nlu.content_reader import ContentReader
+from bot.nlu.intent_classifier import ALSO_ASKED, PARTS
 
 STORIES = Path(__file__).resolve().parent.parent.parent / "data/stories"
 NOT_UNDERSTOOD = "nlu_fallback"
@@ -49,14 +51,27 @@ class Replier:
             text: the message.
             ranking: intents and confidences, best first; the first may name its variant behind a slash. Empty: not understood.
         """
-        intent, slots, figure = self._read(text, ranking)
+        return self.replies(text, ranking, {})[0]
+
+    def replies(self, text: str, ranking: Ranking, further: dict[str, Any]) -> list[Reply]:
+        """Likewise, to each of the questions that were heard in it.
+
+        Args:
+            text: the message.
+            ranking: as for ``reply``.
+            further: ``also`` and ``parts`` of ``bot.nlu.understanding.Understood``; empty where only one question is ever heard.
+        """
+        intent, slots, figure, also = self._read(text, ranking, further)
+        return [self._reply(name, slots, figure) for name in dict.fromkeys([intent, *also])]
+
+    def _reply(self, intent: str, slots: dict[str, str], figure: str | None) -> Reply:
         name = self._responses.get(intent, FALLBACK)
         if name == FOLLOW_UP and slots.get("condition"):  # there is no answer yet to say again
             name = "utter_conditions"
         message = self._content.message(self._content.resolve(name, slots, figure), {"unsaid": "ce point", **slots})
         return {"text": message.text, "kind": message.kind, "response": str(message.response), "intent": intent}
 
-    def _read(self, text: str, ranking: Ranking) -> tuple[str, dict[str, str], str | None]:
+    def _read(self, text: str, ranking: Ranking, further: dict[str, Any]) -> tuple[str, dict[str, str], str | None, list[str]]:
         first, variant = (ranking[0][0] if ranking else NOT_UNDERSTOOD).partition("/")[::2]
         named = [{"name": first, "confidence": ranking[0][1] if ranking else 1.0}]
         named += [{"name": name, "confidence": confidence} for name, confidence in ranking[1:]]
@@ -65,10 +80,13 @@ class Replier:
         message.set("intent_ranking", named)
         if variant:
             message.set(ENTITIES, [{"entity": first, "value": variant}])
+        if further:
+            message.set(ALSO_ASKED, further["also"])
+            message.set(PARTS, further["parts"])
         self._reader.process([message])
         entities = {e["entity"]: e["value"] for e in message.get(ENTITIES, [])}
         figure = entities.pop("figure", None)
-        return message.get(INTENT)["name"], entities, figure
+        return message.get(INTENT)["name"], entities, figure, message.get(ALSO_ASKED) or []
 
 
 def _rules() -> dict[str, str]:
@@ -90,7 +108,10 @@ def main(argv: list[str]) -> int:
     replier = Replier()
     not_understood = [replier.reply(text, []) for text in given["texts"]]
     taken = {system: [replier.reply(*pair) for pair in zip(given["texts"], rankings)] for system, rankings in given["rankings"].items()}
-    Path(argv[1]).write_text(json.dumps({"not_understood": not_understood, "taken": taken}, ensure_ascii=False), encoding="utf-8")
+    whole = {
+        system: [replier.replies(*heard) for heard in zip(given["texts"], given["rankings"][system], further)] for system, further in given["further"].items()
+    }
+    Path(argv[1]).write_text(json.dumps({"not_understood": not_understood, "taken": taken, "whole": whole}, ensure_ascii=False), encoding="utf-8")
     return 0
 
 

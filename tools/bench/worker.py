@@ -40,7 +40,10 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
     cpu = time.process_time()
     milliseconds, rankings = zip(*(timed(model, text) for text in given["texts"]))
     spent = time.process_time() - cpu
-    return {"rss_bytes": rss, "load_seconds": load_seconds, "cpu_seconds": spent, "milliseconds": milliseconds, "rankings": rankings}
+    measured = {"rss_bytes": rss, "load_seconds": load_seconds, "cpu_seconds": spent, "milliseconds": milliseconds, "rankings": rankings}
+    if further := getattr(model, "further", None):  # who hears several questions in a message
+        measured["further"] = [further(text) for text in given["texts"]]
+    return measured
 
 
 def timed(model: Model, text: str) -> tuple[float, list[tuple[str, float]]]:

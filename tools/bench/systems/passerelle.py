@@ -38,6 +38,11 @@ class Passerelle:
             ranking[0] = (f"{ranking[0][0]}/{understood.variant}", ranking[0][1])
         return ranking
 
+    def further(self, text: str) -> dict[str, Any]:
+        """What else the message asks: intents of further questions, and the clauses that are questions of their own."""
+        understood = understand(text, self._model, self._least)
+        return {"also": understood.also, "parts": understood.parts}
+
     def fit(self, examples: Sequence[Example]) -> Passerelle:
         """Learns."""
         known = [message_model.Example(e.text, e.intent, e.variant) for e in examples]
