@@ -59,7 +59,7 @@ class Thresholds:
     advice_in_sentence: float = 0.9
     advice_if_unclear: float = 0.2
     unclear_below: float = 0.25
-    calm_below: float = 0.05
+    calm_below: float = 0.02
     calm_in_sentence: float = 0.6
     calm_if_clear: float = 0.7
 

@@ -96,8 +96,8 @@ def test_only_a_clear_question_without_a_hint_of_danger_is_calm() -> None:
 def test_a_doubt_between_questions_to_the_articles_is_as_calm_as_one_of_them() -> None:
     text = "Papa tremble depuis des années. Que peut-on dire des cellules souches et du Parkinson ?"
     doubt = {"ask_limits": 0.35, "ask_efficacy": 0.3, "ask_conditions": 0.3}
-    assert "red_flag" in understand(text, Learned({text: doubt}, {text: 0.03}), Thresholds()).calm
-    assert "red_flag" not in understand(text, Learned({text: {"ask_limits": 0.3, "ask_efficacy": 0.3, "inform": 0.4}}, {text: 0.03}), Thresholds()).calm
+    assert "red_flag" in understand(text, Learned({text: doubt}, {text: 0.01}), Thresholds()).calm
+    assert "red_flag" not in understand(text, Learned({text: {"ask_limits": 0.3, "ask_efficacy": 0.3, "inform": 0.4}}, {text: 0.01}), Thresholds()).calm
 
 
 def test_one_alarming_sentence_of_a_story_is_enough_not_to_be_calm() -> None:
