@@ -16,7 +16,7 @@ FORM = ("je voudrais prendre rendez-vous", "oui, j'accepte", "Camille Laurent", 
 STATES = {
     "greeting": ((), "assistant automatique"),
     "after an answer": (("quels sont les effets secondaires ?",), "gonflement"),
-    "after a fallback": (("blorp zibidi frouch",), "pas compris|hors de ce que je connais"),
+    "after a fallback": (("blorp zibidi frouch",), "pas compris|hors de ce que je connais|ne disent rien"),
     "consent": (FORM[:1], "Acceptez-vous"),
     "name": (FORM[:2], "Quel est votre nom"),
     "contact": (FORM[:3], "Comment vous joindre"),
