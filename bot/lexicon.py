@@ -25,7 +25,7 @@ class Lexicon:
         """
         listed = [(key, [" ".join(_TOKEN.findall(phrase)) + ("*" if phrase.endswith("*") else "") for phrase in phrases]) for key, phrases in entries]
         words = {word for _, phrases in listed for phrase in phrases for word in _TOKEN.findall(phrase)}
-        self._speller = Speller(words)
+        self._speller = Speller(words, leaves_heard=True)
         self._patterns = [
             (key, re.compile(r"\b(?:" + "|".join(re.escape(p).replace(r"\*", r"\w*") for p in sorted(phrases, key=len, reverse=True)) + r")\b"))
             for key, phrases in listed

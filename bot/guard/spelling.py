@@ -60,12 +60,14 @@ def _near(one: str, other: str) -> bool:
 class Speller:
     """Corrects words to a fixed vocabulary through a precomputed index of deletions."""
 
-    def __init__(self, vocabulary: Iterable[str]) -> None:
+    def __init__(self, vocabulary: Iterable[str], *, leaves_heard: bool = False) -> None:
         """Builds the index.
 
         Args:
             vocabulary: The folded words to correct to.
+            leaves_heard: Whether a word that sounds like an ordinary one is left alone too; not where a danger might be overlooked (« saign »).
         """
+        self._heard_ordinary = _common_sounds() if leaves_heard else frozenset()
         self._known = frozenset(vocabulary)
         index: dict[str, list[str]] = {}
         for word in sorted(self._known):
@@ -98,5 +100,5 @@ class Speller:
         meant = best[1] if best else self._heard.get(sound(word), word)
         if meant == word:
             return word
-        is_ordinary = not _inflected(word, meant) if word in _common_words() else sound(word) != sound(meant) and sound(word) in _common_sounds()
+        is_ordinary = not _inflected(word, meant) if word in _common_words() else sound(word) != sound(meant) and sound(word) in self._heard_ordinary
         return word if is_ordinary else meant

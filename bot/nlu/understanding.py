@@ -203,7 +203,7 @@ def _believed(chances: list[float], whole_from: float, part_from: float) -> floa
 
 def _calm(readings: list[Reading], ranking: Ranking, least: Thresholds) -> frozenset[str]:
     """What a message is certainly not: clearly a question to the articles, be it in doubt which, and neither the whole nor a sentence sounds like it."""
-    if sum(chance for intent, chance in ranking if is_answered(intent)) < least.calm_if_clear:
+    if not is_answered(ranking[0][0]) or sum(chance for intent, chance in ranking if is_answered(intent)) < least.calm_if_clear:
         return frozenset()
     whole, *parts = readings
     no_alarm = whole.alarm < least.calm_below and all(r.alarm < least.calm_in_sentence for r in parts)

@@ -77,3 +77,10 @@ def test_nobody_is_told_how_long_there_is_to_live(text: str) -> None:
     finding = inspect(text)
     assert finding is not None
     assert finding.intent in ("personal_advice", "red_flag")
+
+
+@pytest.mark.parametrize("text", ["elle saign beaucoup", "crisz cardiaque", "je vais sayter du pont"])
+def test_a_slip_of_the_finger_hides_no_danger(text: str) -> None:
+    finding = inspect(text)
+    assert finding is not None
+    assert finding.intent == "red_flag"
