@@ -84,8 +84,8 @@ class Speller:
             word: A folded word.
 
         Returns:
-            The corrected word; the same word when it is known, short, far from all, or an ordinary French word, be it written by ear (« vrément »
-            is no « virement »).
+            The corrected word; the same word when it is known, short, far from all, or an ordinary French word; with ``leaves_heard`` one written
+            by ear too (« vrément » is no « virement »).
         """
         if word in self._known or not _SHORTEST <= len(word) <= _LONGEST or word.isdigit():
             return word
