@@ -22,6 +22,7 @@ INPUTS = (
     "domain.yml",
     *TRAINING_DATA,
     SURROUNDINGS,
+    "bot/rule_policy.py",
     "bot/nlu/surroundings.py",
     "bot/nlu/intent_classifier.py",
     "bot/nlu/message_model.py",

@@ -43,14 +43,19 @@ class Remembering:
 
     def __init__(self, model: MessageModel) -> None:
         self._model = model
-        self._read: dict[str, Reading] = {}
+        self._read: dict[tuple[str, bool], Reading] = {}
 
-    def read(self, texts: Sequence[str]) -> list[Reading]:
+    def read(self, texts: Sequence[str], *, by_both: bool = False) -> list[Reading]:
         """See ``MessageModel.read``."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._read]
+        new = [text for text in dict.fromkeys(texts) if (text, by_both) not in self._read]
         if new:
-            self._read.update(zip(new, self._model.read(new)))
-        return [self._read[text] for text in texts]
+            self._read.update(zip(((text, by_both) for text in new), self._model.read(new, by_both=by_both)))
+        return [self._read[text, by_both] for text in texts]
+
+    def sure_from(self, chance: float) -> None:
+        """Has the first net be believed from another chance."""
+        self._model._config["sure"] = chance
+        self._read.clear()
 
 
 class Pipeline:
@@ -66,13 +71,14 @@ class Pipeline:
         with tempfile.TemporaryDirectory() as folder, tarfile.open(train.model_path()) as archive:
             archive.extractall(folder)
             fitted = next(Path(folder).rglob("letters.skops")).parent
-            self._model = Remembering(self._classifier._model.load(fitted))
+            self.sure: float = config["sure"]
+            self.model = Remembering(self._classifier._model.load(fitted))
         self._rest = (ContentReader(), GuardClassifier())
 
     def parse(self, text: str) -> Message:
         """What a message is taken for, by every component."""
         message = Message({TEXT: text})
-        self._classifier._model, self._classifier._thresholds = self._model, self.least  # type: ignore[assignment]
+        self._classifier._model, self._classifier._thresholds = self.model, self.least  # type: ignore[assignment]
         self._classifier.process([message])
         FallbackClassifier({**FallbackClassifier.get_default_config(), **self.fallback}).process([message])
         for component in self._rest:
@@ -164,6 +170,12 @@ def main() -> int:
 
         return moved
 
+    @contextmanager
+    def sure(value: float) -> Iterator[None]:
+        pipeline.model.sure_from(value)
+        yield
+        pipeline.model.sure_from(pipeline.sure)
+
     few, many = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6), (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
     table("Understood at all (`config.yml`)", few, fallback, believed, judge.understanding, asked)
     table(
@@ -190,6 +202,9 @@ def main() -> int:
         judge.understanding,
         asked,
     )
+    surer = (0.6, 0.8, 0.9, 0.98, 1.1)
+    table("The first net alone is believed (`sure`)", surer, pipeline.sure, sure, judge.understanding, asked)
+    table("The first net alone is believed (`sure`): what the guard makes of it", surer, pipeline.sure, sure, judge.guard, guarded)
     table("An alarm of the whole message", many, least.alarm, threshold("alarm"), judge.guard, guarded)
     table("An alarm of a sentence", many, least.alarm_in_sentence, threshold("alarm_in_sentence"), judge.guard, guarded)
     table("A personal question", (0.2, 0.3, 0.4, 0.5, 0.6, 0.8), least.advice, threshold("advice"), judge.guard, guarded)

@@ -12,8 +12,9 @@ from rasa.nlu.classifiers.classifier import IntentClassifier as RasaIntentClassi
 from rasa.shared.nlu.constants import ENTITIES, INTENT, TEXT
 from rasa.shared.nlu.training_data.message import Message
 
-from bot.guard.door import GUARDED, Finding, inspect, is_graver
+from bot.guard.door import GUARDED, Finding, is_graver
 from bot.nlu.intent_classifier import CALM
+from bot.nlu.suspicion import finding
 
 SOURCE = "GuardClassifier"
 SURE = 0.9
@@ -36,10 +37,9 @@ class GuardClassifier(GraphComponent, RasaIntentClassifier):
     def process(self, messages: list[Message]) -> list[Message]:
         """Overrides the intent of each message in which the guard finds something; texts of buttons are left alone."""
         for message in messages:
-            text = message.get(TEXT) or ""
-            finding = None if text.startswith("/") else inspect(text)
-            if finding and finding.intent not in message.get(CALM, ()) and is_graver(finding, _learned(message, finding)):
-                _override(message, finding)
+            found = finding(message)
+            if found and found.intent not in message.get(CALM, ()) and is_graver(found, _learned(message, found)):
+                _override(message, found)
         return messages
 
 
@@ -52,9 +52,9 @@ def _learned(message: Message, found: Finding) -> Finding | None:
     return Finding(str(name), str(variant)) if variant and name in GUARDED and believed else None
 
 
-def _override(message: Message, finding: Finding) -> None:
-    intent = {"name": finding.intent, "confidence": 1.0}
-    entity = {"entity": finding.intent, "value": finding.variant, "start": 0, "end": len(message.get(TEXT)), "extractor": SOURCE}
+def _override(message: Message, found: Finding) -> None:
+    intent = {"name": found.intent, "confidence": 1.0}
+    entity = {"entity": found.intent, "value": found.variant, "start": 0, "end": len(message.get(TEXT)), "extractor": SOURCE}
     message.set("intent", intent, add_to_output=True)
     message.set("intent_ranking", [intent], add_to_output=True)
     message.set(ENTITIES, [entity], add_to_output=True)

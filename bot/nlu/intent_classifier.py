@@ -16,6 +16,7 @@ from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from bot.nlu.message_model import Example, MessageModel
 from bot.nlu.surroundings import Shares, Surroundings, composed
+from bot.nlu.suspicion import finding
 from bot.nlu.understanding import Thresholds, understand
 
 ALSO_ASKED = "also_asked"  # parse data: intents of further questions in the same message, in order
@@ -32,7 +33,7 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
     @staticmethod
     def get_default_config() -> dict[str, Any]:
         """The numbers of the model (lengths of n-grams, how many examples one must occur in, size and training of the nets, the weight
-        that each of them gives the encoder beside the n-grams) and ``bot.nlu.understanding.Thresholds``.
+        of the encoder beside the n-grams, the chance from which the first net is believed without the second) and ``bot.nlu.understanding.Thresholds``.
         """
         return {
             "letters_ngrams": [2, 5],
@@ -42,7 +43,8 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
             "epochs": 4,
             "batch_size": 512,
             "learning_rate": 3e-3,
-            "encoder_weights": [0.0, 4.0],
+            "encoder_weight": 4.0,
+            "sure": 0.95,
             "random_state": 42,
             **asdict(Thresholds()),
         }
@@ -57,7 +59,7 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
         self._model_storage = model_storage
         self._resource = resource
         self._thresholds = Thresholds(**{f.name: config[f.name] for f in fields(Thresholds)})
-        self._model = MessageModel(_load_encoder() if any(config["encoder_weights"]) else None, config)
+        self._model = MessageModel(_load_encoder(), config)
         self._seed = config["random_state"]
         self._is_fitted = False
 
@@ -109,7 +111,7 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
     def _read(self, message: Message) -> None:
         text = message.get(TEXT) or ""
         before = (message.get("metadata") or {}).get(ASKED_BEFORE, "")
-        understood = understand(text, self._model, self._thresholds, before)
+        understood = understand(text, self._model, self._thresholds, before, is_suspect=finding(message) is not None)
         if not understood.ranking:
             message.set("intent", {"name": NOTHING_SAID, "confidence": 1.0}, add_to_output=True)
             return

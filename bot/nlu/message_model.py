@@ -2,8 +2,8 @@
 
 One class for each intent, or for each variant of an intent whose examples name one (``metadata: {variant: …}`` in data/nlu: which of the texts of a
 red flag or of personal advice answers). Two small nets read the same text and are averaged: one sees spelling and words (n-grams; words as they
-sound, for many write by ear), the other above all its meaning (a sentence encoder). Each is wrong about other messages than its neighbour:
-docs/bench/understanding.md compares what was tried.
+sound, for many write by ear), the other above all its meaning (a sentence encoder, which costs more than all else). Each is wrong about other
+messages than its neighbour: docs/bench/understanding.md compares what was tried. What the first is sure of the second is not asked.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.neural_network import MLPClassifier
 
 from bot.guard.normalise import fold
+from bot.nlu.ngrams import Ngrams, Row
 from bot.sound import sounds
 
 ALARM, ADVICE = "red_flag", "personal_advice"
+BY_SPELLING, BY_MEANING = "by_spelling", "by_meaning"  # the nets, by the names of their files
 # Types that scikit-learn's fitted objects hold and skops does not know as safe by itself. Anything else refuses to load.
 TRUSTED_TYPES = ["numpy.dtype", "scipy.sparse._csr.csr_matrix"]
 
@@ -68,13 +70,15 @@ class MessageModel:
     """Fitted once by ``fit``, or read by ``load``."""
 
     def __init__(self, encoder: Any, config: dict[str, Any]) -> None:
-        """Takes the sentence encoder (None where no net is to see it) and the numbers of ``config.yml``."""
+        """Takes the sentence encoder, and the numbers of ``config.yml``."""
         self._encoder = encoder
         self._config = config
         self._parts: dict[str, Any] = {}  # fitted objects by the name of their file
+        self._lookups: dict[str, Ngrams] = {}
+        self._labels: list[tuple[str, str]] = []  # intent and variant of each column of the nets' chances
 
     def fit(self, examples: Sequence[Example]) -> MessageModel:
-        """Learns from examples; at least two labels are needed."""
+        """Learns from examples; at least three labels are needed."""
         texts = [e.text for e in examples]
         spelt = []
         for (name, lines), analyzer in zip(_spelt(texts).items(), ("char_wb", "word")):
@@ -83,20 +87,27 @@ class MessageModel:
             vars(self._parts[name]).pop("stop_words_", None)  # every n-gram that was too rare: most of the file, and of no use once it is fitted
         labels = np.array([e.label for e in examples])
         side_by_side = Parallel(n_jobs=os.cpu_count() or 1)
-        meant = self._encoder and np.vstack(side_by_side(delayed(_encoded)(self._encoder, piece) for piece in _pieces(texts)))
-        views = self._views(spelt, meant)
-        nets = side_by_side(delayed(_fitted)(self._net(), rows, labels) for rows in views.values())
-        self._parts.update(zip(views, nets))
-        return self
+        meant = np.vstack(side_by_side(delayed(_encoded)(self._encoder, piece) for piece in _pieces(texts)))
+        grams = hstack(spelt, format="csr")
+        both = hstack([grams, self._config["encoder_weight"] * csr_matrix(meant)], format="csr", dtype=np.float32)
+        nets = side_by_side(delayed(_fitted)(self._net(), rows, labels) for rows in (grams, both))
+        self._parts.update(zip((BY_SPELLING, BY_MEANING), nets))
+        return self._ready()
 
-    def read(self, texts: Sequence[str]) -> list[Reading]:
-        """What is learned of each text."""
-        spelt = [self._parts[name].transform(lines) for name, lines in _spelt(texts).items()]
-        meant = _encoded(self._encoder, texts) if self._encoder else None
-        weights, nets = self._config["encoder_weights"], [self._parts[name] for name in sorted(self._parts) if name.startswith("net_")]
-        chances = np.mean([_chances(net, [*spelt, weight * meant] if weight else spelt) for net, weight in zip(nets, weights)], axis=0)
-        labels = [str(label).partition("/")[::2] for label in nets[0].classes_]
-        return [_reading(labels, row) for row in chances.tolist()]
+    def read(self, texts: Sequence[str], *, by_both: bool = False) -> list[Reading]:
+        """What is learned of each text.
+
+        Args:
+            texts: any number of them.
+            by_both: whether the second net reads even what the first is sure of.
+        """
+        first, second = self._parts[BY_SPELLING], self._parts[BY_MEANING]
+        rows = self._rows(texts)
+        chances = _chances(first, rows)
+        if asked := [i for i, row in enumerate(chances) if by_both or not self._is_sure(row)]:
+            meant = self._config["encoder_weight"] * _encoded(self._encoder, [texts[i] for i in asked])
+            chances[asked] = (chances[asked] + _chances(second, [rows[i] for i in asked], meant)) / 2
+        return [_reading(self._labels, row) for row in chances.tolist()]
 
     def save(self, folder: Path) -> None:
         """Writes one file for each fitted object."""
@@ -110,18 +121,26 @@ class MessageModel:
             TypeError: when a file holds a type that is not expected there.
         """
         self._parts = {path.stem: skops.io.load(path, trusted=TRUSTED_TYPES) for path in sorted(folder.glob("*.skops"))}
+        return self._ready()
+
+    def _ready(self) -> MessageModel:
+        """Prepares what every reading needs."""
+        first = 0
+        for name in _spelt([]):
+            self._lookups[name] = Ngrams(self._parts[name], first)
+            first += len(self._lookups[name])
+        self._labels = [(intent, variant) for intent, _, variant in (str(label).partition("/") for label in self._parts[BY_SPELLING].classes_)]
         return self
 
-    def _views(self, spelt: list[csr_matrix], meant: np.ndarray | None) -> dict[str, csr_matrix]:
-        """One row a text, as each net sees it.
+    def _rows(self, texts: Sequence[str]) -> list[Row]:
+        """The n-grams of each text."""
+        found = [[self._lookups[name].row(line) for line in lines] for name, lines in _spelt(texts).items()]
+        return [(np.concatenate([columns for columns, _ in row]), np.concatenate([values for _, values in row])) for row in zip(*found)]
 
-        Args:
-            spelt: what each vectorizer makes of the texts.
-            meant: what the encoder does.
-        """
-        grams, meaning = hstack(spelt, format="csr"), csr_matrix(meant) if meant is not None else None
-        views = (hstack([grams, weight * meaning], format="csr", dtype=np.float32) if weight else grams for weight in self._config["encoder_weights"])
-        return {f"net_{i}": rows for i, rows in enumerate(views)}
+    def _is_sure(self, chances: np.ndarray) -> bool:
+        """Whether the first net alone is believed. No emergency is passed over: what it leaves to one is too little, whatever the second says."""
+        likeliest = int(chances.argmax())
+        return bool(chances[likeliest] >= self._config["sure"]) and self._labels[likeliest][0] not in (ALARM, ADVICE)
 
     def _vectorizer(self, analyzer: Any, kind: str) -> TfidfVectorizer:
         lengths, least = tuple(self._config[f"{kind}_ngrams"]), self._config["min_df"]
@@ -165,11 +184,12 @@ def _fitted(net: MLPClassifier, rows: csr_matrix, labels: np.ndarray) -> MLPClas
     return net
 
 
-def _chances(net: MLPClassifier, seen: Sequence[Any]) -> np.ndarray:
-    """``net.predict_proba`` of rows that come in pieces, left to right: to put them together, and have it check them, takes longer than the net does."""
+def _chances(net: MLPClassifier, rows: Sequence[Row], meant: np.ndarray | None = None) -> np.ndarray:
+    """``net.predict_proba``, texts x labels: to put rows and meaning together, and have them checked, takes longer than the net does."""
     first, second = net.coefs_
-    ends = np.cumsum([piece.shape[1] for piece in seen])
-    hidden = sum(piece @ first[end - piece.shape[1] : end] for piece, end in zip(seen, ends)) + net.intercepts_[0]
+    hidden = np.stack([values @ first[columns] for columns, values in rows]) + net.intercepts_[0]
+    if meant is not None:
+        hidden += meant @ first[-meant.shape[1] :]
     chances: np.ndarray = softmax(np.maximum(hidden, 0.0) @ second + net.intercepts_[1], axis=1)
     return chances
 

@@ -30,8 +30,8 @@ Ranking = list[tuple[str, float]]  # intents and their confidences, best first
 class Reader(Protocol):
     """What reads texts: ``bot.nlu.message_model.MessageModel``."""
 
-    def read(self, texts: list[str]) -> list[Reading]:
-        """What is learned of each text."""
+    def read(self, texts: list[str], *, by_both: bool = False) -> list[Reading]:
+        """What is learned of each text; by both nets even where the first is sure."""
         ...
 
 
@@ -73,7 +73,7 @@ class Understood:
         also: intents of further questions in the same message, in order; of one that may have been meant, where the first is in doubt.
         variant: which text of the first intent answers, where it has several.
         parts: the clauses that are questions of their own, each with its intent, in order; told only where there are several questions.
-        calm: ``red_flag`` or ``personal_advice`` where it is as good as certain that the message is none.
+        calm: ``red_flag`` or ``personal_advice`` where it is as good as certain that a suspect message is none.
     """
 
     ranking: Ranking = field(default_factory=list)
@@ -83,7 +83,7 @@ class Understood:
     calm: frozenset[str] = frozenset()
 
 
-def understand(text: str, model: Reader, least: Thresholds, before: str = "") -> Understood:
+def understand(text: str, model: Reader, least: Thresholds, before: str = "", *, is_suspect: bool = False) -> Understood:
     """Reads one message of a visitor.
 
     Args:
@@ -91,6 +91,7 @@ def understand(text: str, model: Reader, least: Thresholds, before: str = "") ->
         model: what was learned.
         least: from which chances a danger is believed.
         before: the question that the last answer was given to; what is not clear by itself is read behind it.
+        is_suspect: whether the guard's lexicon found something in it; only two nets may say that it is none (``Understood.calm``).
     """
     text = spoken(text)
     if not any(c.isalnum() for c in text):
@@ -98,7 +99,7 @@ def understand(text: str, model: Reader, least: Thresholds, before: str = "") ->
     asked, told = clauses(text), sentences(text)[:MOST_SENTENCES]
     together = f"{spoken(before)} {text}" if before else text
     texts = list(dict.fromkeys([text, *asked, *told, together]))
-    readings = dict(zip(texts, model.read(texts)))
+    readings = dict(zip(texts, model.read(texts, by_both=is_suspect)))
     whole = readings[text] if len(text) <= SHORT or not asked else _averaged(readings[text], readings[asked[-1]])  # a story and the question at its end
     ranked = [rank(readings[clause]) for clause in asked]
     ranking, also = choose(rank(whole), ranked)
@@ -111,7 +112,7 @@ def understand(text: str, model: Reader, least: Thresholds, before: str = "") ->
         ranking, also, parts = [(ALARM, alarm)], [], []
     elif advice := _advice(said, ranking, least):
         ranking, also, parts = _believing(ADVICE, advice, ranking), [], []
-    return Understood(ranking, also, parts, _variant(ranking[0][0], said), _calm(said, ranking, least))
+    return Understood(ranking, also, parts, _variant(ranking[0][0], said), _calm(said, ranking, least) if is_suspect else frozenset())
 
 
 def rank(reading: Reading) -> Ranking:

@@ -29,7 +29,7 @@ class Learned:
     def __init__(self, heard: Mapping[str, Mapping[str, float]], alarms: Mapping[str, float] | None = None) -> None:
         self._heard, self._alarms = heard, alarms or {}
 
-    def read(self, texts: list[str]) -> list[Reading]:
+    def read(self, texts: list[str], *, by_both: bool = False) -> list[Reading]:
         return [Reading(dict(self._heard.get(t, {"ask_cost": 0.2, "ask_pain": 0.2})), self._alarms.get(t, 0.0), {}) for t in texts]
 
 
@@ -88,23 +88,26 @@ def test_a_personal_question_that_is_believed_leads_clearly_though_another_is_li
 def test_only_a_clear_question_without_a_hint_of_danger_is_calm() -> None:
     text = "Qu'est-ce qui abîme le foie ?"
     clear, unclear = {"ask_liver_causes": 0.95, "personal_advice": 0.01}, {"ask_liver_causes": 0.35, "personal_advice": 0.01}
-    assert understand(text, Learned({text: clear}), Thresholds()).calm == {"red_flag", "personal_advice"}
-    assert understand(text, Learned({text: clear}, {text: 0.05}), Thresholds()).calm == {"personal_advice"}
-    assert understand(text, Learned({text: unclear}), Thresholds()).calm == frozenset()
+    assert understand(text, Learned({text: clear}), Thresholds(), is_suspect=True).calm == {"red_flag", "personal_advice"}
+    assert understand(text, Learned({text: clear}, {text: 0.05}), Thresholds(), is_suspect=True).calm == {"personal_advice"}
+    assert understand(text, Learned({text: unclear}), Thresholds(), is_suspect=True).calm == frozenset()
 
 
 def test_a_doubt_between_questions_to_the_articles_is_as_calm_as_one_of_them() -> None:
     text = "Papa tremble depuis des années. Que peut-on dire des cellules souches et du Parkinson ?"
     doubt = {"ask_limits": 0.35, "ask_efficacy": 0.3, "ask_conditions": 0.3}
-    assert "red_flag" in understand(text, Learned({text: doubt}, {text: 0.01}), Thresholds()).calm
-    assert "red_flag" not in understand(text, Learned({text: {"ask_limits": 0.3, "ask_efficacy": 0.3, "inform": 0.4}}, {text: 0.01}), Thresholds()).calm
+    assert "red_flag" in understand(text, Learned({text: doubt}, {text: 0.01}), Thresholds(), is_suspect=True).calm
+    assert (
+        "red_flag"
+        not in understand(text, Learned({text: {"ask_limits": 0.3, "ask_efficacy": 0.3, "inform": 0.4}}, {text: 0.01}), Thresholds(), is_suspect=True).calm
+    )
 
 
 def test_one_alarming_sentence_of_a_story_is_enough_not_to_be_calm() -> None:
     text = "Je me renseigne pour mon oncle. Il vient de tomber et ne parle plus. Combien coûte le traitement ?"
     sentence = "Il vient de tomber et ne parle plus."
     model = Learned({text: {"ask_cost": 0.95}}, {sentence: 0.75})
-    assert "red_flag" not in understand(text, model, Thresholds()).calm
+    assert "red_flag" not in understand(text, model, Thresholds(), is_suspect=True).calm
 
 
 def content_read(text: str, **chances: float) -> str:

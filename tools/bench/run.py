@@ -16,7 +16,7 @@ from tools.bench.examples import Example
 ROOT = Path(__file__).resolve().parent.parent.parent
 BOT = str(ROOT / ".venvs/bot/bin/python")
 NODE = ROOT / "tools/bench/node"
-SYSTEMS = ("passerelle", "passerelle-5", "svm", "node-nlp", "textcat", "rasa")  # the slowest last
+SYSTEMS = ("passerelle", "passerelle-5", "svm", "node-nlp", "textcat", "rasa", "rasa-10")  # the slowest last
 WARM_UP = 50  # messages read before any is timed; of the training data, so that no cache has met a message of the test
 LEARNING_THREADS, READING_THREADS = 2, 1
 _THREADS = "OMP_NUM_THREADS OPENBLAS_NUM_THREADS MKL_NUM_THREADS TF_INTRA_OP_PARALLELISM_THREADS TF_INTER_OP_PARALLELISM_THREADS".split()

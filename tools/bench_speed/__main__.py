@@ -50,10 +50,7 @@ def main() -> int:
         projects[EMPTY] = models.empty(args.work)
         begun, load = time.monotonic(), os.getloadavg()[0]
         with _folder() as folder:
-            stacks = {
-                name: Stack(project, folder / str(n), args.port + PORTS_APART * n, is_rasa_alone=name == EMPTY)
-                for n, (name, project) in enumerate(projects.items())
-            }
+            stacks = {name: Stack(project, folder / str(n), args.port + PORTS_APART * n) for n, (name, project) in enumerate(projects.items())}
             try:
                 results.starts = _starts(stacks, args.starts)
                 _measure(results, stacks, args)
@@ -95,7 +92,7 @@ def _starts(stacks: dict[str, Stack], times: int) -> dict[str, list[Start]]:
             ready = stack.start()
             begun = time.monotonic()
             first = Timed()
-            visitor = Lane(name, stack, is_direct=stack.is_rasa_alone).visitor()
+            visitor = Lane(name, stack, is_direct=False).visitor()
             visitor.say(QUESTIONS[0][1], first)
             visitor.close()
             if first.failures:
@@ -109,12 +106,13 @@ def _starts(stacks: dict[str, Stack], times: int) -> dict[str, list[Start]]:
 
 def _measure(results: Results, stacks: dict[str, Stack], args: argparse.Namespace) -> None:
     desks = [Lane(through_the_desk(name), stack, is_direct=False) for name, stack in stacks.items() if name != EMPTY]
+    floor = Lane(through_the_desk(EMPTY), stacks[EMPTY], is_direct=False)
     lanes = [*desks, *(Lane(directly(name), stack, is_direct=True) for name, stack in stacks.items())]
     print("warming up …", flush=True)
-    questions_in_turns(lanes, 1, QUESTIONS[:WARM_UP])
+    questions_in_turns([*lanes, floor], 1, QUESTIONS[:WARM_UP])
     bookings_in_turns(lanes, 1)
     print("questions …", flush=True)
-    results.questions = questions_in_turns(lanes, args.rounds)
+    results.questions = questions_in_turns([*lanes, floor], args.rounds)
     print("booking forms …", flush=True)
     results.forms, results.sent = bookings_in_turns(lanes, args.bookings)
     direct = [lane for lane in lanes if lane.name in (directly(PASSERELLE), directly(EMPTY))]

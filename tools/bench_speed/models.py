@@ -87,12 +87,13 @@ def rasa_default(work: Path, has_stories: bool) -> Project:
 def empty(work: Path) -> Project:
     """One intent, one rule, one response, nothing to call: what a turn costs Rasa itself. Channel and tracker store are Passerelle's."""
     store = yaml.safe_load((ROOT / "endpoints.yml").read_text(encoding="utf-8"))["tracker_store"]
+    greeting = {"text": "Bonjour.", "metadata": {"kind": "smalltalk"}}  # the desk refuses a reply without a kind
     say = {"rule": "whatever is said", "steps": [{"intent": "say"}, {"action": "utter_hello"}]}
     files = {
         "config.yml": _config([{"name": "KeywordIntentClassifier"}], [{"name": "RulePolicy"}]),
         "nlu.yml": _nlu([("say", r"\w"), ("say", r"\w+")]),  # the keywords are regular expressions: every text matches
         "rules.yml": _yaml({"version": "3.1", "rules": [say]}),
-        "domain.yml": _yaml({"version": "3.1", "intents": ["say"], "responses": {"utter_hello": [{"text": "Bonjour."}]}, **_session()}),
+        "domain.yml": _yaml({"version": "3.1", "intents": ["say"], "responses": {"utter_hello": [greeting]}, **_session()}),
         "endpoints.yml": _yaml({"tracker_store": store}),
     }
     folder = work / "empty"

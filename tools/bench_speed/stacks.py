@@ -26,19 +26,17 @@ POLL_SECONDS = 0.05
 
 @dataclass
 class Stack:
-    """Desk, Rasa and actions, or Rasa alone.
+    """Desk, Rasa and actions.
 
     Attributes:
         project: its model and Rasa's endpoints.
         folder: its data, emptied by whoever made it.
         port: of the desk; Rasa and the actions have the two after it.
-        is_rasa_alone: nothing but Rasa is started.
     """
 
     project: Project
     folder: Path
     port: int
-    is_rasa_alone: bool = False
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -55,7 +53,7 @@ class Stack:
         """Starts everything at once, as the supervisor does.
 
         Returns:
-            Seconds until the whole line says that it answers (of Rasa alone: until it has its model).
+            Seconds until the whole line says that it answers.
 
         Raises:
             BenchError: when a port is taken, a process dies, or it takes too long.
@@ -65,15 +63,13 @@ class Stack:
                 raise BenchError(f"port {port} is already in use; --port names the first of twelve")
         (self.folder / "log").mkdir(parents=True, exist_ok=True, mode=0o700)
         begun = time.monotonic()
-        if not self.is_rasa_alone:
-            subprocess.run([sys.executable, "-m", "desk", "migrate"], cwd=ROOT, env=self._environment, check=True)
-        for program in ("rasa",) if self.is_rasa_alone else supervise.PROGRAMS:
+        subprocess.run([sys.executable, "-m", "desk", "migrate"], cwd=ROOT, env=self._environment, check=True)
+        for program in supervise.PROGRAMS:
             with (self.folder / f"log/{program}.log").open("ab") as log:
                 self._running[program] = subprocess.Popen(
                     self._command(program), cwd=ROOT, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
                 )
-        address = f"http://127.0.0.1:{self.rasa_port}/webhooks/visitor/" if self.is_rasa_alone else f"http://127.0.0.1:{self.port}/healthz"
-        while not _says_ok(address):
+        while not _says_ok(f"http://127.0.0.1:{self.port}/healthz"):
             self._fail_when(lambda: time.monotonic() - begun > START_SECONDS, f"not ready after {START_SECONDS} s")
             time.sleep(POLL_SECONDS)
         return time.monotonic() - begun

@@ -12,7 +12,14 @@ from tools.bench.examples import Example
 Ranking = list[tuple[str, float]]  # intents and their confidences, best first; empty where nothing at all was understood
 
 # By name; a module is imported only in the process that measures it, so that no system pays for another's libraries.
-MODULES = {"passerelle": "passerelle", "passerelle-5": "passerelle_few_steps", "rasa": "rasa_default", "svm": "svm", "textcat": "textcat"}
+MODULES = {
+    "passerelle": "passerelle",
+    "passerelle-5": "passerelle_few_steps",
+    "rasa": "rasa_default",
+    "rasa-10": "rasa_few_epochs",
+    "svm": "svm",
+    "textcat": "textcat",
+}
 
 
 class Model(Protocol):

@@ -27,7 +27,7 @@ class Passerelle:
 
     def __init__(self, config: dict[str, Any]) -> None:
         self._config = config
-        self._model = MessageModel(USE(threads=1) if any(config["encoder_weights"]) else None, config)
+        self._model = MessageModel(USE(threads=1), config)
         self._least = Thresholds(**{f.name: config[f.name] for f in fields(Thresholds)})
 
     def predict(self, text: str) -> list[tuple[str, float]]:

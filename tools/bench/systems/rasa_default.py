@@ -18,14 +18,14 @@ from rasa.utils.log_utils import configure_structlog
 
 from tools.bench.examples import Example
 
-EPOCHS = 100
+EPOCHS = 100  # of the template that `rasa init` writes
 PIPELINE: list[dict[str, Any]] = [
     {"name": "WhitespaceTokenizer"},
     {"name": "RegexFeaturizer"},
     {"name": "LexicalSyntacticFeaturizer"},
     {"name": "CountVectorsFeaturizer"},
     {"name": "CountVectorsFeaturizer", "analyzer": "char_wb", "min_ngram": 1, "max_ngram": 4},
-    {"name": "DIETClassifier", "epochs": EPOCHS, "constrain_similarities": True, "random_seed": 42},
+    {"name": "DIETClassifier", "constrain_similarities": True, "random_seed": 42},
     {"name": "FallbackClassifier", "threshold": 0.3, "ambiguity_threshold": 0.1},
 ]
 FALLBACK = "nlu_fallback"
@@ -54,14 +54,15 @@ class RasaDefault:
         shutil.copy(self._archive, folder / "model.tar.gz")
 
 
-def fit(examples: Sequence[Example]) -> RasaDefault:
+def fit(examples: Sequence[Example], epochs: int = EPOCHS) -> RasaDefault:
     """Trains with Rasa's own trainer, from files as a project has them."""
+    pipeline = [{**part, "epochs": epochs} if part["name"] == "DIETClassifier" else part for part in PIPELINE]
     folder = Path(mkdtemp(prefix="bench-rasa-"))
     by_intent: dict[str, list[str]] = {}
     for e in examples:
         by_intent.setdefault(e.intent, []).append(f"- {e.text.translate(_MARKUP)}")
     nlu = {"version": "3.1", "nlu": [{"intent": name, "examples": "\n".join(lines) + "\n"} for name, lines in by_intent.items()]}
-    config = {"recipe": "default.v1", "assistant_id": "bench", "language": "fr", "pipeline": PIPELINE}
+    config = {"recipe": "default.v1", "assistant_id": "bench", "language": "fr", "pipeline": pipeline}
     for name, content in (("nlu.yml", nlu), ("config.yml", config)):
         (folder / name).write_text(yaml.safe_dump(content, allow_unicode=True, width=10_000), encoding="utf-8")
     archive = train_nlu(str(folder / "config.yml"), str(folder / "nlu.yml"), str(folder))
