@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -36,6 +37,8 @@ def unsaid(text: str, intent: str, story: str = "") -> str | None:
     """
     subjects, diseases = _lexicons()
     found = subjects.find(text)
+    if found and intent in _elsewhere()[found]:
+        return None
     if found or intent not in ABOUT_A_DISEASE:
         return found
     for told in (text, story) if intent in POINTING else (text,):
@@ -49,5 +52,15 @@ def unsaid(text: str, intent: str, story: str = "") -> str | None:
 
 @lru_cache(maxsize=1)
 def _lexicons() -> tuple[Lexicon, Lexicon]:
-    data = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-    return tuple(Lexicon((e["nom"], e["mots"]) for e in data[part]) for part in ("sujets", "maladies"))  # type: ignore[return-value]
+    return tuple(Lexicon((e["nom"], e["mots"]) for e in _data()[part]) for part in ("sujets", "maladies"))  # type: ignore[return-value]
+
+
+@lru_cache(maxsize=1)
+def _elsewhere() -> dict[str, frozenset[str]]:
+    """By subject, the questions in which its words mean something else (« des bébés ? », asked of the cells' origin)."""
+    return {e["nom"]: frozenset(e.get("sauf", ())) for e in _data()["sujets"]}
+
+
+def _data() -> dict[str, Any]:
+    data: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    return data

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.nlu.clauses import asked_part
-from bot.nlu.understanding import DOUBTFUL, Ranking, is_answered
+from bot.nlu.understanding import CLEAR, Ranking, is_answered
 from bot.scope import ANY, GENERAL, LIVER, About, about, diseases
 from bot.silence import SUCCESS_RATE, unsaid
 
@@ -137,7 +137,7 @@ def _silence(heard: Heard) -> Heard:
     """A subject on which the articles are known to be silent."""
     if not heard.is_of_content or heard.named.asks_success_rate:
         return heard
-    asked = heard.intent if heard.confidence >= DOUBTFUL else CONDITIONS  # little is understood but a disease that no article names
+    asked = heard.intent if heard.confidence >= CLEAR else CONDITIONS  # little is understood but a disease that no article names
     subject = unsaid(asked_part(heard.text), asked, heard.text)
     return replace(heard.led_by(UNANSWERED), unsaid=subject) if subject else heard
 

@@ -46,6 +46,8 @@ def test_a_figure_of_the_articles_is_recognised() -> None:
         ("du diabète et une cirrhose, ça aide ?", "ask_conditions", None),
         ("est-ce que ça fait mal ?", "ask_pain", None),
         ("soignez-vous l'arthrose des chiens ?", "ask_conditions", "les soins aux animaux"),
+        ("vous soignez les enfants ?", "ask_eligibility", "les enfants"),
+        ("de bébés ???", "ask_embryonic", None),
         ("ça soulage vrément la douleur ?", "ask_efficacy", None),  # no « virement »
     ],
 )

@@ -15,7 +15,8 @@ from tools.bench.run import ROOT, SYSTEMS, BenchError, install_node, is_taught, 
 from tools.yardstick import items
 
 SIDE_BY_SIDE = 2000  # examples: more would keep DIET busy for hours (docs/bench/peers.md)
-QUICK = [s for s in SYSTEMS if s not in ("rasa", "passerelle-5")]  # those that all of the examples are no trouble to, and something else than on a sample
+QUICK = [s for s in SYSTEMS if s not in ("rasa", "passerelle-5")]  # those that learn all of the examples, and something else from them than from a sample
+LONG = ["rasa-10"]  # over an hour of two cores: learns only when it is named, and only all of the examples
 SINGLE = ("question", "out of scope")  # subjects of the yardstick that one message asks
 
 
@@ -23,7 +24,9 @@ def main() -> int:
     """Runs what is asked for, then writes the page."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
     parser.add_argument("--examples", default=str(SIDE_BY_SIDE), metavar="N|all", help="how many examples every system learns from (default: %(default)s)")
-    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS), help="which systems (default: all)")
+    parser.add_argument(
+        "--systems", nargs="+", choices=SYSTEMS, default=[s for s in SYSTEMS if s not in LONG], help=f"which systems (default: all but {LONG[0]})"
+    )
     parser.add_argument("--sample-only", action="store_true", help="leave out the second table, of the quick systems on all examples")
     parser.add_argument("--resume", action="store_true", help="have those learn that an interrupted run did not come to; read anew with all")
     parser.add_argument("--page-only", action="store_true", help="write the page again from the last run")
@@ -33,7 +36,7 @@ def main() -> int:
     everything = every_example()
     size = len(everything) if args.examples == "all" else int(args.examples)
     chosen = sample(everything, size)
-    parts = {"side-by-side": (chosen, args.systems)}
+    parts = {"side-by-side": (chosen, [s for s in args.systems if s not in LONG])}
     if len(chosen) < len(everything) and not args.sample_only:
         parts["all"] = (everything, [s for s in args.systems if s in QUICK])
     try:

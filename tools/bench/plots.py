@@ -17,6 +17,7 @@ LOOKS = {
     "passerelle-whole": ("#003A66", "P"),
     "passerelle": ("#0072B2", "o"),
     "rasa": ("#D55E00", "s"),
+    "rasa-10": ("#D55E00", "s"),
     "svm": ("#009E73", "^"),
     "node-nlp": ("#CC79A7", "D"),
     "textcat": ("#8A6D00", "v"),
