@@ -35,7 +35,7 @@ class IntentRulePolicy(RulePolicy):
         intent, action = _end(states[-1]) if states else (None, None)
         if action is not None:  # it is when a conversation begins, which happens once
             ends = self._by_end(lookup)
-            lookup = {key: lookup[key] for end in ((intent, action), (None, action), (intent, None), (None, None)) for key in ends.get(end, ())}
+            lookup = {key: lookup[key] for end in ((intent, action), (None, action)) for key in ends.get(end, ())}
         found: set[str] = super()._get_possible_keys(lookup, states)
         return found
 

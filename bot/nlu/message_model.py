@@ -138,7 +138,7 @@ class MessageModel:
         return [(np.concatenate([columns for columns, _ in row]), np.concatenate([values for _, values in row])) for row in zip(*found)]
 
     def _is_sure(self, chances: np.ndarray) -> bool:
-        """Whether the first net alone is believed. No emergency is passed over: what it leaves to one is too little, whatever the second says."""
+        """Whether the first net alone is believed of a text. What it leaves to an alarm is too little for one, whatever the second says."""
         likeliest = int(chances.argmax())
         return bool(chances[likeliest] >= self._config["sure"]) and self._labels[likeliest][0] not in (ALARM, ADVICE)
 

@@ -91,28 +91,37 @@ def understand(text: str, model: Reader, least: Thresholds, before: str = "", *,
         model: what was learned.
         least: from which chances a danger is believed.
         before: the question that the last answer was given to; what is not clear by itself is read behind it.
-        is_suspect: whether the guard's lexicon found something in it; only two nets may say that it is none (``Understood.calm``).
+        is_suspect: whether the guard's lexicon found something in it: all of it is read by both nets then, for only they may say that it is none
+            (``Understood.calm``). What sounds grave to the model is read so as well, lest one net be so sure of a question that a danger beside it is lost.
     """
     text = spoken(text)
     if not any(c.isalnum() for c in text):
         return Understood()
     asked, told = clauses(text), sentences(text)[:MOST_SENTENCES]
-    together = f"{spoken(before)} {text}" if before else text
-    texts = list(dict.fromkeys([text, *asked, *told, together]))
+    texts = list(dict.fromkeys([text, *asked, *told]))
     readings = dict(zip(texts, model.read(texts, by_both=is_suspect)))
+    said = [readings[piece] for piece in (text, *told)]
+    if not is_suspect and _sounds_grave(said, least):
+        return understand(text, model, least, before, is_suspect=True)
     whole = readings[text] if len(text) <= SHORT or not asked else _averaged(readings[text], readings[asked[-1]])  # a story and the question at its end
     ranked = [rank(readings[clause]) for clause in asked]
     ranking, also = choose(rank(whole), ranked)
     parts = own_questions(asked, ranked) if ranking[0][0].startswith("ask_") else []
     if before and ranking[0][1] < CLEAR and not also:
-        ranking = rank(_averaged(readings[text], readings[together]))
+        (together,) = model.read([f"{spoken(before)} {text}"], by_both=is_suspect)
+        ranking = rank(_averaged(readings[text], together))
     also = also or _meant_too(ranking)
-    said = [readings[piece] for piece in (text, *told)]
     if alarm := _alarm(said, ranking, least, is_short=len(text.split()) <= FEW):
         ranking, also, parts = [(ALARM, alarm)], [], []
     elif advice := _advice(said, ranking, least):
         ranking, also, parts = _believing(ADVICE, advice, ranking), [], []
     return Understood(ranking, also, parts, _variant(ranking[0][0], said), _calm(said, ranking, least) if is_suspect else frozenset())
+
+
+def _sounds_grave(readings: list[Reading], least: Thresholds) -> bool:
+    """Whether a message (the first reading) or one of its sentences might be an alarm or a personal question."""
+    whole, *parts = readings
+    return whole.alarm >= least.alarm or any(r.alarm >= least.alarm_in_sentence for r in parts) or any(r.advice >= least.advice for r in readings)
 
 
 def rank(reading: Reading) -> Ranking:

@@ -33,11 +33,16 @@ def policy() -> IntentRulePolicy:
 @pytest.mark.parametrize("kind", [RULES, RULES_FOR_LOOP_UNHAPPY_PATH])
 def test_the_rules_that_fit_a_conversation_are_those_that_rasa_finds(policy: IntentRulePolicy, kind: str) -> None:
     told = [policy._rule_key_to_state(key) for name in (RULES, RULES_FOR_LOOP_UNHAPPY_PATH) for key in policy.lookup[name]]
-    some = told[::9]
+    told += [[*states[:-1], {**states[-1], "user": {"intent": "inform", "entities": ["scope"]}}] for states in told]  # an intent stays until the next message
+    some = told[::13]
     conversations = [[], OPENING, *told, *([*one, *other] for one, other in product(some, some)), *([*OPENING, *one] for one in told)]
     fitting = [policy._get_possible_keys(policy.lookup[kind], states) for states in conversations]
     assert fitting == [RulePolicy._get_possible_keys(policy, policy.lookup[kind], states) for states in conversations]
     assert sum(map(len, fitting)) > len(policy.lookup[kind])
+
+
+def test_no_rule_names_the_very_words_of_a_visitor(policy: IntentRulePolicy) -> None:
+    assert not [key for key in policy.lookup[RULES] if '"text"' in key]
 
 
 def test_rules_that_were_learned_anew_are_looked_up_anew(policy: IntentRulePolicy) -> None:

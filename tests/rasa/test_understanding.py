@@ -24,12 +24,16 @@ AROUND = Surroundings(["Mon père est couvreur. Il va bien"], ["merci"], ["non, 
 
 
 class Learned:
-    """A reader that was told what to hear in each text."""
+    """A reader that was told what to hear in each text, and remembers what was read by both nets."""
 
     def __init__(self, heard: Mapping[str, Mapping[str, float]], alarms: Mapping[str, float] | None = None) -> None:
         self._heard, self._alarms = heard, alarms or {}
+        self.texts: list[str] = []
+        self.by_both: list[str] = []
 
     def read(self, texts: list[str], *, by_both: bool = False) -> list[Reading]:
+        self.texts += texts
+        self.by_both += texts if by_both else []
         return [Reading(dict(self._heard.get(t, {"ask_cost": 0.2, "ask_pain": 0.2})), self._alarms.get(t, 0.0), {}) for t in texts]
 
 
@@ -108,6 +112,31 @@ def test_one_alarming_sentence_of_a_story_is_enough_not_to_be_calm() -> None:
     sentence = "Il vient de tomber et ne parle plus."
     model = Learned({text: {"ask_cost": 0.95}}, {sentence: 0.75})
     assert "red_flag" not in understand(text, model, Thresholds(), is_suspect=True).calm
+
+
+def test_what_the_lexicon_suspects_is_read_by_both_nets() -> None:
+    text = "Combien coûte le traitement ?"
+    quick, suspect = Learned({text: {"ask_cost": 0.95}}), Learned({text: {"ask_cost": 0.95}})
+    understand(text, quick, Thresholds())
+    understand(text, suspect, Thresholds(), is_suspect=True)
+    assert (quick.by_both, suspect.by_both) == ([], [text])
+
+
+def test_a_message_with_a_grave_sentence_is_read_by_both_nets_throughout() -> None:
+    text = "Idem pour les tendons ? Mon mari garde les enfants si je refuse."
+    sentence = "Mon mari garde les enfants si je refuse."
+    alarming, personal = Learned({}, {sentence: 0.83}), Learned({sentence: {"ask_cost": 0.3, "personal_advice": 0.4}})
+    for model in (alarming, personal):
+        understand(text, model, Thresholds())
+        assert text in model.by_both and sentence in model.by_both
+
+
+def test_the_question_before_is_read_only_where_the_message_is_not_clear_without_it() -> None:
+    before, text = "Le prix ?", "et pour le foie ?"
+    clear, unclear = Learned({text: {"ask_conditions": 0.9}}), Learned({text: {"ask_conditions": 0.3}})
+    understand(text, clear, Thresholds(), before)
+    understand(text, unclear, Thresholds(), before)
+    assert [f"{before} {text}" in model.texts for model in (clear, unclear)] == [False, True]
 
 
 def content_read(text: str, **chances: float) -> str:

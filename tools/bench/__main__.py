@@ -34,9 +34,11 @@ def main() -> int:
     args = parser.parse_args()
     asked = [item for item in items() if item.subject in SINGLE]
     everything = every_example()
+    if args.sample_only and not set(args.systems) - set(LONG):
+        parser.error(f"{', '.join(LONG)} learns all of the examples only")
     size = len(everything) if args.examples == "all" else int(args.examples)
     chosen = sample(everything, size)
-    parts = {"side-by-side": (chosen, [s for s in args.systems if s not in LONG])}
+    parts = {"side-by-side": (chosen, [s for s in args.systems if s not in LONG or len(chosen) == len(everything)])}
     if len(chosen) < len(everything) and not args.sample_only:
         parts["all"] = (everything, [s for s in args.systems if s in QUICK])
     try:

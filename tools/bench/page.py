@@ -74,6 +74,8 @@ def _measured(asked: Sequence[Item], folder: Path) -> dict[str, Measured]:
     costs = {name: _costs(folder / name) for name in NAMES if (folder / name / "size.json").exists()}
     if not costs:
         return {}
+    learned = next(iter(costs.values()))["examples"]
+    costs = {name: cost for name, cost in costs.items() if cost["examples"] == learned}  # not what an earlier run left there of other data
     rankings = {name: cost.pop("rankings") for name, cost in costs.items()}
     further = {name: cost.pop("further") for name, cost in costs.items() if "further" in cost}
     given, said = folder / "rankings.json", folder / "replies.json"

@@ -85,7 +85,7 @@ def rasa_default(work: Path, has_stories: bool) -> Project:
 
 
 def empty(work: Path) -> Project:
-    """One intent, one rule, one response, nothing to call: what a turn costs Rasa itself. Channel and tracker store are Passerelle's."""
+    """One intent, one rule, one response, nothing to call: what a turn costs that says nothing. Channel and tracker store are Passerelle's."""
     store = yaml.safe_load((ROOT / "endpoints.yml").read_text(encoding="utf-8"))["tracker_store"]
     greeting = {"text": "Bonjour.", "metadata": {"kind": "smalltalk"}}  # the desk refuses a reply without a kind
     say = {"rule": "whatever is said", "steps": [{"intent": "say"}, {"action": "utter_hello"}]}

@@ -1,4 +1,4 @@
-"""Rasa's default pipeline with a tenth of its epochs: all examples, fifty times those of the sample, in the time that a bench has."""
+"""Rasa's default pipeline with a tenth of its epochs: all examples, in the time that a bench has."""
 
 from __future__ import annotations
 
