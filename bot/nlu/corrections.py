@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.nlu.clauses import asked_part
-from bot.nlu.understanding import CLEAR, Ranking, is_answered
+from bot.nlu.understanding import Ranking, is_answered
 from bot.scope import ANY, GENERAL, LIVER, About, about, diseases
 from bot.silence import SUCCESS_RATE, unsaid
 
@@ -15,6 +15,8 @@ NOT_SAID = (UNANSWERED, "out_of_scope")
 # With a disease named, these have one text: the disease's (bot.answers.SAID_BY_CONDITION). Their chances add up.
 OF_THE_DISEASE = frozenset({EFFICACY, "ask_advantages", "ask_mechanism", "ask_disease", CONDITIONS, "ask_liver_diseases"})
 BEYOND, UNSURE = 0.3, 0.7  # so likely that no article says it, where what was understood is less likely than that: it is not answered
+BEYOND_A_DISEASE, UNSURE_OF_A_DISEASE = 0.4, 0.6  # likewise, where a disease of the articles is named: its text may still be what was asked for
+UNHEARD = 0.7  # confidence below which a disease that no article names takes a question over
 VAGUE = 0.5  # confidence below which « no article says it », with no subject named, gives way to what they say of the disease that is
 NOT_OF_CONTENT = ("ask_bot", "ask_status")
 WITH_A_RATE = ("cirrhose", ANY)  # what is named in the liver's article beside its only share of patients who got better
@@ -137,7 +139,7 @@ def _silence(heard: Heard) -> Heard:
     """A subject on which the articles are known to be silent."""
     if not heard.is_of_content or heard.named.asks_success_rate:
         return heard
-    asked = heard.intent if heard.confidence >= CLEAR else CONDITIONS  # little is understood but a disease that no article names
+    asked = heard.intent if heard.confidence >= UNHEARD else CONDITIONS  # little is understood but a disease that no article names
     subject = unsaid(asked_part(heard.text), asked, heard.text)
     return replace(heard.led_by(UNANSWERED), unsaid=subject) if subject else heard
 
@@ -155,10 +157,11 @@ def _the_disease_itself(heard: Heard) -> Heard:
 
 def _beyond(heard: Heard) -> Heard:
     """What probably no article says is not answered out of them."""
-    if heard.names_a_disease or not is_answered(heard.intent) or heard.confidence >= UNSURE:
+    beyond, unsure = (BEYOND_A_DISEASE, UNSURE_OF_A_DISEASE) if heard.names_a_disease else (BEYOND, UNSURE)
+    if not is_answered(heard.intent) or heard.confidence >= unsure:
         return heard
     chance = sum(chance for name, chance in heard.ranking if name in NOT_SAID)
-    return heard.led_by(UNANSWERED, chance) if chance >= BEYOND else heard
+    return heard.led_by(UNANSWERED, chance) if chance >= beyond else heard
 
 
 def _of_its_article(heard: Heard) -> Heard:

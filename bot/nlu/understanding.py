@@ -49,7 +49,7 @@ class Thresholds:
         unclear_below: a confidence.
         calm_below: the chance of the whole below which even the lexicon's finding is not believed,
         calm_in_sentence: where no sentence's chance of an alarm is as much as this,
-        calm_if_clear: and the chances of all questions to the articles add up to at least this.
+        calm_if_clear: and the chances of all questions about the therapy add up to at least this.
     """
 
     alarm: float = 0.55
@@ -147,6 +147,11 @@ def is_answered(intent: str) -> bool:
     return intent.startswith("ask_") and intent not in NOT_ANSWERED
 
 
+def is_of_the_therapy(intent: str) -> bool:
+    """Whether an intent is a question about the therapy or the clinic, be it one that no article answers."""
+    return is_answered(intent) or intent == "ask_unanswered"
+
+
 def choose(whole: Ranking, parts: list[Ranking]) -> tuple[Ranking, list[str]]:
     """Decides what a message asks, given the rankings of the whole and of its clauses.
 
@@ -171,7 +176,7 @@ def choose(whole: Ranking, parts: list[Ranking]) -> tuple[Ranking, list[str]]:
 
 def own_questions(clauses: list[str], rankings: list[Ranking]) -> list[tuple[str, str]]:
     """The clauses that are questions of their own, each with its intent: one that an article answers, or that it is silent on; none where all ask the same."""
-    found = [(clause, r[0][0]) for clause, r in zip(clauses, rankings) if r[0][1] >= OWN and (is_answered(r[0][0]) or r[0][0] == "ask_unanswered")]
+    found = [(clause, r[0][0]) for clause, r in zip(clauses, rankings) if r[0][1] >= OWN and is_of_the_therapy(r[0][0])]
     return found if len({intent for _, intent in found}) > 1 else []
 
 
@@ -212,8 +217,8 @@ def _believed(chances: list[float], whole_from: float, part_from: float) -> floa
 
 
 def _calm(readings: list[Reading], ranking: Ranking, least: Thresholds) -> frozenset[str]:
-    """What a message is certainly not: clearly a question to the articles, be it in doubt which, and neither the whole nor a sentence sounds like it."""
-    if not is_answered(ranking[0][0]) or sum(chance for intent, chance in ranking if is_answered(intent)) < least.calm_if_clear:
+    """What a message is certainly not: clearly a question about the therapy, be it in doubt which, and neither the whole nor a sentence sounds like it."""
+    if not is_of_the_therapy(ranking[0][0]) or sum(chance for intent, chance in ranking if is_of_the_therapy(intent)) < least.calm_if_clear:
         return frozenset()
     whole, *parts = readings
     no_alarm = whole.alarm < least.calm_below and all(r.alarm < least.calm_in_sentence for r in parts)

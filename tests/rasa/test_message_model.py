@@ -31,18 +31,15 @@ ASKED = {
 }
 EXAMPLES = [Example(text, intent) for intent, texts in ASKED.items() for text in texts]
 TEXTS = ["Combien ça coûte ?", "ça FAIT mal ??", "je ne respire plus bien", "rien de tout cela", "€ !"]
-CONFIG: dict[str, Any] = {
-    "letters_ngrams": [2, 5],
-    "words_ngrams": [1, 2],
+CONFIG: dict[str, Any] = IntentClassifier.get_default_config() | {
     "min_df": 1,
     "hidden": 16,
     "epochs": 60,
     "batch_size": 5,
     "learning_rate": 0.01,
-    "encoder_weight": 4.0,
     "random_state": 1,
     "sure": 2.0,
-}
+}  # for so few examples
 
 
 def sure_from(chance: float) -> MessageModel:
