@@ -10,12 +10,12 @@ from bot.nlu.understanding import Ranking, is_answered
 from bot.scope import ANY, GENERAL, LIVER, About, about, diseases
 from bot.silence import SUCCESS_RATE, unsaid
 
-UNANSWERED, NOT_UNDERSTOOD, EFFICACY, CONDITIONS = "ask_unanswered", "nlu_fallback", "ask_efficacy", "ask_conditions"
+UNANSWERED, NOT_UNDERSTOOD, EFFICACY, CONDITIONS, LIMITS = "ask_unanswered", "nlu_fallback", "ask_efficacy", "ask_conditions", "ask_limits"
 NOT_SAID = (UNANSWERED, "out_of_scope")
 # With a disease named, these have one text: the disease's (bot.answers.SAID_BY_CONDITION). Their chances add up.
 OF_THE_DISEASE = frozenset({EFFICACY, "ask_advantages", "ask_mechanism", "ask_disease", CONDITIONS, "ask_liver_diseases"})
-BEYOND, UNSURE = 0.3, 0.7  # so likely that no article says it, where what was understood is less likely than that: it is not answered
-BEYOND_A_DISEASE, UNSURE_OF_A_DISEASE = 0.4, 0.6  # likewise, where a disease of the articles is named: its text may still be what was asked for
+BEYOND = 0.4  # so likely that no article says it: it is not answered,
+UNSURE = 0.7  # where what was understood is less likely than this
 UNHEARD = 0.7  # confidence below which a disease that no article names takes a question over
 VAGUE = 0.5  # confidence below which « no article says it », with no subject named, gives way to what they say of the disease that is
 NOT_OF_CONTENT = ("ask_bot", "ask_status")
@@ -74,7 +74,7 @@ def corrected(heard: Heard) -> Heard:
 
 
 def _as_one_question(heard: Heard) -> Heard:
-    for correction in (_success_rate, _silence, _the_disease_itself, _beyond):
+    for correction in (_success_rate, _silence, _the_disease_itself, _beyond, _limits_of_a_disease):
         heard = correction(heard)
     return heard
 
@@ -157,11 +157,15 @@ def _the_disease_itself(heard: Heard) -> Heard:
 
 def _beyond(heard: Heard) -> Heard:
     """What probably no article says is not answered out of them."""
-    beyond, unsure = (BEYOND_A_DISEASE, UNSURE_OF_A_DISEASE) if heard.names_a_disease else (BEYOND, UNSURE)
-    if not is_answered(heard.intent) or heard.confidence >= unsure:
+    if not is_answered(heard.intent) or heard.confidence >= UNSURE:
         return heard
     chance = sum(chance for name, chance in heard.ranking if name in NOT_SAID)
-    return heard.led_by(UNANSWERED, chance) if chance >= beyond else heard
+    return heard.led_by(UNANSWERED, chance) if chance >= BEYOND else heard
+
+
+def _limits_of_a_disease(heard: Heard) -> Heard:
+    """What can, or cannot, be hoped for in a disease is told by its own text first."""
+    return replace(heard.led_by(CONDITIONS), also=[LIMITS, *heard.also]) if heard.intent == LIMITS and heard.names_a_disease else heard
 
 
 def _of_its_article(heard: Heard) -> Heard:

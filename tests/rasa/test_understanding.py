@@ -107,6 +107,12 @@ def test_a_doubt_between_questions_to_the_articles_is_as_calm_as_one_of_them() -
     )
 
 
+def test_a_clear_question_that_no_article_answers_is_as_calm_as_one_that_they_do() -> None:
+    text = "Quelle assurance vous couvre si un patient perd ses papiers ?"
+    assert "red_flag" in understand(text, Learned({text: {"ask_unanswered": 0.95}}), Thresholds(), is_suspect=True).calm
+    assert "red_flag" not in understand(text, Learned({text: {"out_of_scope": 0.95}}), Thresholds(), is_suspect=True).calm
+
+
 def test_one_alarming_sentence_of_a_story_is_enough_not_to_be_calm() -> None:
     text = "Je me renseigne pour mon oncle. Il vient de tomber et ne parle plus. Combien coûte le traitement ?"
     sentence = "Il vient de tomber et ne parle plus."
@@ -151,8 +157,21 @@ def content_read(text: str, **chances: float) -> str:
 
 def test_what_probably_no_article_says_is_not_answered_out_of_them() -> None:
     asked = "Et du côté des publications, ça avance ?"
-    assert content_read(asked, ask_evidence=0.55, ask_unanswered=0.35) == "ask_unanswered"
+    assert content_read(asked, ask_evidence=0.5, ask_unanswered=0.45) == "ask_unanswered"
     assert content_read(asked, ask_evidence=0.85, ask_unanswered=0.15) == "ask_evidence"
+    assert content_read("D'où vient le nom de la maladie de Parkinson ?", ask_disease=0.5, ask_unanswered=0.45) == "ask_unanswered"
+
+
+def test_what_cannot_be_hoped_for_in_a_disease_is_told_by_its_own_text_first() -> None:
+    hoped = heard("La polyarthrite, on peut y faire quelque chose ou faut oublier ?", ask_limits=0.75, ask_efficacy=0.1)
+    assert (hoped.intent, list(hoped.also)) == ("ask_conditions", ["ask_limits"])
+    assert heard("Y a-t-il des choses que la thérapie ne peut pas faire ?", ask_limits=0.75).intent == "ask_limits"
+
+
+def test_a_disease_that_no_article_names_is_not_lost_to_a_question_that_is_hardly_understood() -> None:
+    asked = "Je cherche des renseignements pour une calvitie."
+    assert heard(asked, ask_side_effects=0.55).unsaid == "la chute de cheveux"
+    assert heard(asked, ask_side_effects=0.9).unsaid is None
 
 
 def test_a_question_about_the_lungs_is_never_answered_with_what_is_said_of_the_liver() -> None:
