@@ -164,8 +164,10 @@ def _beyond(heard: Heard) -> Heard:
 
 
 def _limits_of_a_disease(heard: Heard) -> Heard:
-    """What can, or cannot, be hoped for in a disease is told by its own text first."""
-    return replace(heard.led_by(CONDITIONS), also=[LIMITS, *heard.also]) if heard.intent == LIMITS and heard.names_a_disease else heard
+    """What can, or cannot, be hoped for in a disease is told by its own text first; with it there is no doubt left in which a third would help."""
+    if heard.intent != LIMITS or not heard.names_a_disease:
+        return heard
+    return replace(heard.led_by(CONDITIONS), also=[LIMITS, *(heard.also if heard.parts else ())])
 
 
 def _of_its_article(heard: Heard) -> Heard:
