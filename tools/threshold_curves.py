@@ -224,7 +224,7 @@ INTRODUCTION = """# Thresholds of understanding
 
 {date}, written by `python -m tools.threshold_curves` with the model {model}. One number moves, the others stay as they are; bold is what is in use. Counted are right
 ones of the validation half of `tests/understanding/sets` (questions, two questions in one message, out of scope) and of the guard's sets (MODEL_CARD.md). The figures of the
-test half, which nothing was chosen on, are in [understanding.md](understanding.md). Alarms from less than 0.55 are understated where the first net alone was believed."""
+test half, which nothing was chosen on, are in [understanding.md](understanding.md). Alarms from less than 0.53 are understated where the first net alone was believed."""
 
 
 def _is_right(item: Item, replies: list[answers.Message]) -> bool:

@@ -52,9 +52,9 @@ class Thresholds:
         calm_if_clear: and the chances of all questions about the therapy add up to at least this.
     """
 
-    alarm: float = 0.55
-    alarm_in_sentence: float = 0.8
-    alarm_if_clear: float = 0.85
+    alarm: float = 0.53
+    alarm_in_sentence: float = 0.7
+    alarm_if_clear: float = 0.7
     advice: float = 0.3
     advice_in_sentence: float = 0.9
     advice_if_unclear: float = 0.2
