@@ -149,6 +149,10 @@ class Content:
         """What says more than an answer: the one it names (``more``), or itself again."""
         return str(self.responses[name][0]["metadata"].get("more", name)) if name else None
 
+    def again(self, name: str) -> str:
+        """What is said in place of a response that would follow on itself: the one it names (``again``), else itself."""
+        return str(self.responses[name][0]["metadata"].get("again", name))
+
     def _question(self, name: str) -> dict[str, str]:
         return {"title": self.responses[name][0]["metadata"]["question"], "payload": f"/{name.replace('utter_', 'ask_', 1)}"}
 

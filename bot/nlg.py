@@ -21,8 +21,9 @@ from bot.nlu.understanding import is_answered
 FOLLOW_UP = "utter_follow_up"
 SAY_MORE = "utter_say_more"  # « lesquels ? », « pourquoi ? »: more of the last answer
 NOT_MY_QUESTION = "utter_not_my_question"
-FALLBACK, CLARIFY, AGAIN = "utter_fallback", "utter_clarify", "utter_fallback_again"  # not understood: at all, between several, twice running
-UNANSWERED = "utter_unanswered"
+FALLBACK, CLARIFY = "utter_fallback", "utter_clarify"  # not understood: at all, between several
+NOT_UNDERSTOOD = {FALLBACK, CLARIFY}
+UNANSWERED = ("utter_unanswered", "utter_unanswered_again")
 SURE = 0.6  # confidence from which nothing else is offered in an answer's place
 GUARDED = ("utter_red_flag", "utter_personal_advice")  # their text is chosen by the slot of the same name
 
@@ -59,14 +60,17 @@ class GuardedNLG(TemplatedNaturalLanguageGenerator):
         values = {**self._content.number_lines, "unsaid": entities.get("unsaid") or "ce point", **kwargs}
         also = _asked_as_well(tracker)
         likely = [r for r in self._in_doubt(tracker) if r.replace("utter_", "ask_", 1) not in also]
-        if name == FALLBACK:
-            name = AGAIN if _last_response(tracker) in (FALLBACK, CLARIFY) else CLARIFY if len(likely) > 1 else FALLBACK
+        if name == FALLBACK and len(likely) > 1:
+            name = CLARIFY
+        last = _last_response(tracker)
+        if name == last or {name, last} <= NOT_UNDERSTOOD:
+            name = self._content.again(name)
         response = await super().generate(name, tracker, output_channel, **values)
         if response is None:
             return None
         text, kind, sources = self._content.finish(response["text"], response["metadata"])
         buttons = [*response.get("buttons", []), *self._content.neighbours(name, tracker.current_slot_values(), likely)]
-        if name == CLARIFY or (name == UNANSWERED and likely):
+        if name == CLARIFY or (name in UNANSWERED and likely):
             buttons = self._content.choices(likely)
         if name == NOT_MY_QUESTION:
             buttons = self._content.choices(self._meant_instead(tracker))

@@ -24,13 +24,15 @@ from desk.insight.ordinary_words import ordinary_words
 from desk.models import ChatMessage, Conversation, NotUnderstood
 from desk.settings import Settings
 
-# Said instead of an answer. Not « utter_inform »: what it replies to are contacts, offered before they were asked for.
+# Said instead of an answer. Not « utter_inform » (« _again »): what it replies to are contacts, offered before they were asked for.
 NO_ANSWER = (
     "utter_fallback",
     "utter_clarify",
     "utter_fallback_again",
     "utter_unanswered",
+    "utter_unanswered_again",
     "utter_out_of_scope",
+    "utter_out_of_scope_again",
     "utter_disease",
     "utter_follow_up",
     "utter_say_more",
