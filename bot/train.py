@@ -23,6 +23,7 @@ INPUTS = (
     *TRAINING_DATA,
     SURROUNDINGS,
     "bot/rule_policy.py",
+    "bot/training_data.py",
     "bot/nlu/surroundings.py",
     "bot/nlu/intent_classifier.py",
     "bot/nlu/message_model.py",
