@@ -119,7 +119,9 @@ def test_each_button_leads_somewhere(name: str, variation: dict[str, Any]) -> No
         assert not payload.startswith("/") or payload[1:] in DOMAIN["intents"] or payload in {"/erase_conversation", "/leave_request"}, payload
 
 
-@pytest.mark.parametrize("name", [n for n, texts in CONTENT.responses.items() if texts[0]["metadata"]["kind"] == "fallback" and "facts" not in texts[0]["metadata"]])
+@pytest.mark.parametrize(
+    "name", [n for n, texts in CONTENT.responses.items() if texts[0]["metadata"]["kind"] == "fallback" and "facts" not in texts[0]["metadata"]]
+)
 def test_who_gets_no_answer_is_not_told_so_twice_in_the_same_words(name: str) -> None:
     instead = CONTENT.again(name)
     said_the_second_time = any(CONTENT.again(other) == name for other in CONTENT.responses if other != name)
