@@ -18,6 +18,7 @@ POLITE = frozenset({"greet", "thank", "goodbye", "affirm", "inform"})  # « merc
 NOT_ANSWERED = frozenset({"ask_bot", "ask_privacy", "ask_status", "ask_unanswered"})
 FEW = 3  # words; what they say of danger is in the lexicon of bot/guard, what they look like is often a name
 CLEAR = 0.5  # confidence from which a question to the articles is no doubt one
+POSSIBLE = 0.001  # chance that a message must leave by itself to what it is taken for behind the question before
 OWN = 0.4  # confidence from which a part of a message is a question of its own
 DOUBTFUL = 0.7  # confidence below which a message is also taken for the next likeliest question
 NEAR = 0.15  # that one's least confidence
@@ -109,7 +110,8 @@ def understand(text: str, model: Reader, least: Thresholds, before: str = "", *,
     parts = own_questions(asked, ranked) if ranking[0][0].startswith("ask_") else []
     if before and ranking[0][1] < CLEAR and not also:
         (together,) = model.read([f"{spoken(before)} {text}"], by_both=is_suspect)
-        ranking = rank(_averaged(readings[text], together))
+        if readings[text].intents.get(rank(together)[0][0], 0.0) >= POSSIBLE:  # else only the question before speaks
+            ranking = rank(_averaged(readings[text], together))
     also = also or _meant_too(ranking)
     if alarm := _alarm(said, ranking, least, is_short=len(text.split()) <= FEW):
         ranking, also, parts = [(ALARM, alarm)], [], []

@@ -137,6 +137,12 @@ def test_a_message_with_a_grave_sentence_is_read_by_both_nets_throughout() -> No
         assert text in model.by_both and sentence in model.by_both
 
 
+def test_the_question_before_does_not_speak_in_place_of_a_message_that_has_nothing_to_do_with_it() -> None:
+    before, text = "Y a-t-il un risque de cancer ?", "vous pouvez téléphoner à ma mère"
+    model = Learned({text: {"book": 0.4, "ask_bot": 0.2}, f"{before} {text}": {"ask_cancer": 0.85, "book": 0.1}})
+    assert understand(text, model, Thresholds(), before).ranking[0][0] == "book"
+
+
 def test_the_question_before_is_read_only_where_the_message_is_not_clear_without_it() -> None:
     before, text = "Le prix ?", "et pour le foie ?"
     clear, unclear = Learned({text: {"ask_conditions": 0.9}}), Learned({text: {"ask_conditions": 0.3}})
