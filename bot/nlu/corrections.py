@@ -14,7 +14,7 @@ UNANSWERED, NOT_UNDERSTOOD, EFFICACY, CONDITIONS, LIMITS = "ask_unanswered", "nl
 NOT_SAID = (UNANSWERED, "out_of_scope")
 # With a disease named, these have one text: the disease's (bot.answers.SAID_BY_CONDITION). Their chances add up.
 OF_THE_DISEASE = frozenset({EFFICACY, "ask_advantages", "ask_mechanism", "ask_disease", CONDITIONS, "ask_liver_diseases"})
-BEYOND = 0.25  # so likely that no article says it: it is not answered,
+BEYOND = 0.35  # so likely that no article says it: it is not answered,
 UNSURE = 0.7  # where what was understood is less likely than this (it may have been corrected before)
 UNHEARD = 0.7  # confidence below which a disease that no article names takes a question over
 VAGUE = 0.5  # confidence below which « no article says it », with no subject named, gives way to what they say of the disease that is
