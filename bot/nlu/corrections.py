@@ -17,7 +17,7 @@ OF_THE_DISEASE = frozenset({EFFICACY, "ask_advantages", "ask_mechanism", "ask_di
 BEYOND = 0.35  # so likely that no article says it: it is not answered,
 UNSURE = 0.7  # where what was understood is less likely than this (it may have been corrected before)
 UNHEARD = 0.7  # confidence below which a disease that no article names takes a question over
-VAGUE = 0.5  # confidence below which « no article says it », with no subject named, gives way to what they say of the disease that is
+VAGUE = 0.6  # confidence below which « no article says it », with no subject named, gives way to what they say of the disease that is
 NOT_OF_CONTENT = ("ask_bot", "ask_status")
 WITH_A_RATE = ("cirrhose", ANY)  # what is named in the liver's article beside its only share of patients who got better
 
