@@ -20,7 +20,7 @@ from bot.nlu.understanding import is_answered
 
 FOLLOW_UP = "utter_follow_up"
 SAY_MORE = "utter_say_more"  # « lesquels ? », « pourquoi ? »: more of the last answer
-NOT_MY_QUESTION = "utter_not_my_question"
+NOT_MY_QUESTION = ("utter_not_my_question", "utter_not_my_question_again")
 FALLBACK, CLARIFY = "utter_fallback", "utter_clarify"  # not understood: at all, between several
 NOT_UNDERSTOOD = {FALLBACK, CLARIFY}
 UNANSWERED = ("utter_unanswered", "utter_unanswered_again")
@@ -72,7 +72,7 @@ class GuardedNLG(TemplatedNaturalLanguageGenerator):
         buttons = [*response.get("buttons", []), *self._content.neighbours(name, tracker.current_slot_values(), likely)]
         if name == CLARIFY or (name in UNANSWERED and likely):
             buttons = self._content.choices(likely)
-        if name == NOT_MY_QUESTION:
+        if name in NOT_MY_QUESTION:
             buttons = self._content.choices(self._meant_instead(tracker))
         if tracker.active_loop and kind != "booking":
             buttons = []  # a question inside the form is answered, and the form goes on

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.nlu.clauses import asked_part
-from bot.nlu.understanding import Ranking, is_answered
+from bot.nlu.understanding import MOST_QUESTIONS, Ranking, is_answered
 from bot.scope import ANY, GENERAL, LIVER, About, about, diseases
 from bot.silence import SUCCESS_RATE, unsaid
 
@@ -167,7 +167,8 @@ def _limits_of_a_disease(heard: Heard) -> Heard:
     """What can, or cannot, be hoped for in a disease is told by its own text first; with it there is no doubt left in which a third would help."""
     if heard.intent != LIMITS or not heard.names_a_disease:
         return heard
-    return replace(heard.led_by(CONDITIONS), also=[LIMITS, *(heard.also if heard.parts else ())])
+    further = [name for name in heard.also if name not in OF_THE_DISEASE] if heard.parts else []
+    return replace(heard.led_by(CONDITIONS), also=[LIMITS, *further][: MOST_QUESTIONS - 1])
 
 
 def _of_its_article(heard: Heard) -> Heard:

@@ -117,7 +117,9 @@ def understand(text: str, model: Reader, least: Thresholds, before: str = "", *,
         ranking, also, parts = [(ALARM, alarm)], [], []
     elif advice := _advice(said, ranking, least):
         ranking, also, parts = _believing(ADVICE, advice, ranking), [], []
-    return Understood(ranking, also, parts, _variant(ranking[0][0], said), _calm(said, ranking, least) if is_suspect else frozenset())
+    return Understood(
+        ranking, also, parts, _variant(ranking[0][0], said), _calm(said, [readings[clause] for clause in asked], ranking, least) if is_suspect else frozenset()
+    )
 
 
 def _sounds_grave(readings: list[Reading], least: Thresholds) -> bool:
@@ -218,12 +220,12 @@ def _believed(chances: list[float], whole_from: float, part_from: float) -> floa
     return max([c for c in parts if c >= part_from] + [whole] * (whole >= whole_from), default=0.0)
 
 
-def _calm(readings: list[Reading], ranking: Ranking, least: Thresholds) -> frozenset[str]:
-    """What a message is certainly not: clearly a question about the therapy, be it in doubt which, and neither the whole nor a sentence sounds like it."""
-    if not is_of_the_therapy(ranking[0][0]) or sum(chance for intent, chance in ranking if is_of_the_therapy(intent)) < least.calm_if_clear:
+def _calm(readings: list[Reading], asked: list[Reading], ranking: Ranking, least: Thresholds) -> frozenset[str]:
+    """What a message is certainly not: clearly a question to the articles, be it in doubt which, and neither the whole nor a sentence or clause sounds like it."""
+    if not is_answered(ranking[0][0]) or sum(chance for intent, chance in ranking if is_answered(intent)) < least.calm_if_clear:
         return frozenset()
     whole, *parts = readings
-    no_alarm = whole.alarm < least.calm_below and all(r.alarm < least.calm_in_sentence for r in parts)
+    no_alarm = whole.alarm < least.calm_below and all(r.alarm < least.calm_in_sentence for r in (*parts, *asked))
     no_advice = whole.advice < least.calm_below and all(r.advice < least.advice for r in parts)
     return frozenset(name for name, is_calm in ((ALARM, no_alarm), (ADVICE, no_advice)) if is_calm)
 

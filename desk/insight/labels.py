@@ -57,7 +57,7 @@ HANDOFFS = {
 NO_ANSWERS = {
     "utter_fallback": "Pas comprise",
     "utter_clarify": "Hésitation entre plusieurs sujets",
-    "utter_fallback_again": "Pas comprise, deux fois de suite",
+    "utter_fallback_again": "Sans réponse, deux fois de suite",
     "utter_unanswered": "Les articles n'en parlent pas",
     "utter_unanswered_again": "Les articles n'en parlent pas, deux fois de suite",
     "utter_out_of_scope": "Hors sujet",
@@ -66,6 +66,7 @@ NO_ANSWERS = {
     "utter_follow_up": "Suite sans question avant",
     "utter_say_more": "Précision sans question avant",
     "utter_not_my_question": "Répondu à côté",
+    "utter_not_my_question_again": "Répondu à côté, deux fois de suite",
 }
 
 

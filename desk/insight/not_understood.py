@@ -24,7 +24,7 @@ from desk.insight.ordinary_words import ordinary_words
 from desk.models import ChatMessage, Conversation, NotUnderstood
 from desk.settings import Settings
 
-# Said instead of an answer. Not « utter_inform » (« _again »): what it replies to are contacts, offered before they were asked for.
+# Said instead of an answer. Not « utter_inform » (« _again »): what it replies to asks nothing: contacts offered unasked, a story, a remark.
 NO_ANSWER = (
     "utter_fallback",
     "utter_clarify",
@@ -37,7 +37,7 @@ NO_ANSWER = (
     "utter_follow_up",
     "utter_say_more",
 )
-MISHEARD = "utter_not_my_question"  # « ce n'est pas ma question »: the message before it was answered wrongly
+MISHEARD = ("utter_not_my_question", "utter_not_my_question_again")  # « ce n'est pas ma question »: the message before it was answered wrongly
 # Messages that were also answered by one of these are a person's trouble, not a question for statistics.
 PERSONAL_KINDS = frozenset({"emergency", "advice", "booking"})
 MOST_ROWS = 2000  # newest ones that are grouped: about 0.7 s
@@ -96,7 +96,7 @@ def response_without_answer(replies: Sequence[ChatMessage]) -> str | None:
     """The response that stood in an answer's place in a turn; None where the turn is nothing to keep."""
     if any(reply.kind in PERSONAL_KINDS for reply in replies):
         return None
-    return next((reply.response for reply in replies if reply.response in (*NO_ANSWER, MISHEARD)), None)
+    return next((reply.response for reply in replies if reply.response in (*NO_ANSWER, *MISHEARD)), None)
 
 
 def keep(session: Session, conversation_id: str, replies: Sequence[ChatMessage], text: str) -> NotUnderstood | None:
@@ -115,7 +115,7 @@ def keep(session: Session, conversation_id: str, replies: Sequence[ChatMessage],
     conversation = session.get(Conversation, conversation_id)
     if response is None or conversation is None or crisis.is_fresh(conversation, now()) or chat.form_question(session, conversation_id) is not None:
         return None
-    if response == MISHEARD:
+    if response in MISHEARD:
         text = chat.asked_before(session, conversation_id) or ""
     kept = cleaned(text)
     if kept is None:

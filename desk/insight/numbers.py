@@ -17,7 +17,7 @@ from desk.insight.not_understood import MISHEARD, NO_ANSWER
 from desk.models import AuditEntry, Ticket, TicketState, TurnCount
 
 PERIODS = (7, 30, 90)  # days
-WITHOUT_ANSWER = (*NO_ANSWER, MISHEARD)
+WITHOUT_ANSWER = (*NO_ANSWER, *MISHEARD)
 
 
 @dataclass(frozen=True)

@@ -107,10 +107,17 @@ def test_a_doubt_between_questions_to_the_articles_is_as_calm_as_one_of_them() -
     )
 
 
-def test_a_clear_question_that_no_article_answers_is_as_calm_as_one_that_they_do() -> None:
-    text = "Quelle assurance vous couvre si un patient perd ses papiers ?"
-    assert "red_flag" in understand(text, Learned({text: {"ask_unanswered": 0.95}}), Thresholds(), is_suspect=True).calm
-    assert "red_flag" not in understand(text, Learned({text: {"out_of_scope": 0.95}}), Thresholds(), is_suspect=True).calm
+@pytest.mark.parametrize("intent", ["ask_unanswered", "out_of_scope", "inform"])
+def test_only_a_question_to_the_articles_is_calm(intent: str) -> None:
+    text = "Ma fille a les lèvres bleues, combien de patients avez-vous traités ?"
+    assert "red_flag" not in understand(text, Learned({text: {intent: 0.95}}), Thresholds(), is_suspect=True).calm
+
+
+def test_one_alarming_clause_beside_a_clear_question_is_enough_not_to_be_calm() -> None:
+    text = "Je saigne beaucoup, et le traitement il coûte combien ?"
+    calm, alarming = (Learned({text: {"ask_cost": 0.95}}, {"Je saigne beaucoup": alarm}) for alarm in (0.1, 0.8))
+    assert "red_flag" in understand(text, calm, Thresholds(), is_suspect=True).calm
+    assert "red_flag" not in understand(text, alarming, Thresholds(), is_suspect=True).calm
 
 
 def test_one_alarming_sentence_of_a_story_is_enough_not_to_be_calm() -> None:
