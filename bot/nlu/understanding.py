@@ -221,7 +221,7 @@ def _believed(chances: list[float], whole_from: float, part_from: float) -> floa
 
 
 def _calm(readings: list[Reading], asked: list[Reading], ranking: Ranking, least: Thresholds) -> frozenset[str]:
-    """What a message is certainly not: clearly a question to the articles, be it in doubt which, and neither the whole nor a sentence or clause sounds like it."""
+    """What a message is certainly not: clearly a question to the articles, be it in doubt which, and no sentence or clause sounds like it."""
     if not is_answered(ranking[0][0]) or sum(chance for intent, chance in ranking if is_answered(intent)) < least.calm_if_clear:
         return frozenset()
     whole, *parts = readings

@@ -111,6 +111,7 @@ CAUGHT: dict[str, list[str]] = {
         "surdosage de morphine",
     ],
     "violence": [
+        "mon mari me tape trop vite quand il boit",
         "il me frappe",
         "il ma frappé",
         "il m'oblige à coucher avec lui",
@@ -120,6 +121,7 @@ CAUGHT: dict[str, list[str]] = {
         "il menace de me tuer",
     ],
     "child_danger": [
+        "je tape la main de mon fils, fort, j'ai perdu patience",
         "on frappe mon fils",
         "mon père me frappe",
         "ma fille a subi des attouchements",
@@ -152,6 +154,7 @@ CAUGHT: dict[str, list[str]] = {
 }
 
 LEFT_ALONE = [
+    "j'ai tapé trop vite, désolé, ma fille me parlait",
     "bonjour",
     "la thérapie est-elle dangereuse ?",
     "effets secondaires : fièvre ?",
