@@ -15,6 +15,7 @@ FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-backgro
 PHONE: ViewportSize = {"width": 390, "height": 844}
 SECONDS = 20  # of patience, with a machine that does much else
 WIDE: ViewportSize = {"width": 1280, "height": 860}
+TABLETS: tuple[ViewportSize, ...] = ({"width": 820, "height": 1180}, {"width": 1040, "height": 780}, {"width": 1180, "height": 820})
 
 
 class Opens(Protocol):

@@ -19,7 +19,7 @@ from playwright.sync_api import Page, ViewportSize, expect
 from desk.tickets import work
 from tests.authenticator import Authenticator
 from tests.desk_browser.clinic import ADMIN, AGENT, LEAD, OFFICER, PASSWORD, Clinic, coming_tuesday
-from tests.desk_browser.conftest import PHONE, WIDE, Opens
+from tests.desk_browser.conftest import PHONE, TABLETS, WIDE, Opens
 
 Corners = Sequence[tuple[ViewportSize, Literal["light", "dark"]]]
 AXE = Axe()
@@ -60,16 +60,23 @@ def pages_of(clinic: Clinic, name: str) -> list[str]:
     return list(dict.fromkeys(found.values()))
 
 
+def too_wide(page: Page, size: ViewportSize) -> list[str]:
+    """Whether the page that stands open would have to be moved sideways to be read."""
+    width = page.evaluate("document.documentElement.scrollWidth")
+    return [f"{urlsplit(page.url).path}: {width} px wide on {size['width']} px"] if width > size["width"] else []
+
+
 def look(page: Page, corners: Corners = CORNERS) -> list[str]:
     """What is wrong with the page that stands open; everything folded is unfolded before."""
     page.evaluate("document.querySelectorAll('details').forEach((folded) => (folded.open = true))")
     where, faults = urlsplit(page.url).path, []
+    for size in TABLETS:
+        page.set_viewport_size(size)
+        faults += too_wide(page, size)
     for size, scheme in corners:
         page.set_viewport_size(size)
         page.emulate_media(color_scheme=scheme)
-        width = page.evaluate("document.documentElement.scrollWidth")
-        if width > size["width"]:
-            faults.append(f"{where}: {width} px wide on {size['width']} px")
+        faults += too_wide(page, size)
         # What is dark as well as light differs in its colours only.
         only: dict[str, Any] = {"runOnly": ["color-contrast"]} if (size, "light") in corners and scheme == "dark" else {}
         found = AXE.run(page, options={"resultTypes": ["violations"], **only}).response["violations"]
