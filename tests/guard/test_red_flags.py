@@ -91,6 +91,7 @@ CAUGHT: dict[str, list[str]] = {
         "je veux me tuer, non c'était une blague",
     ],
     "suicide_veiled": [
+        "je me sens malheureux à en crever",
         "à quoi bon continuer",
         "vous seriez mieux sans moi",
         "je voudrais disparaître",
@@ -175,6 +176,7 @@ LEFT_ALONE = [
     "suicide cellulaire",
     "comment tuer les cellules malades ?",
     "c'est à mourir de rire",
+    "ici il fait une chaleur à crever",
     "ça me tue ce prix",
     "j'ai failli mourir en voyant le devis",
     "crise de foie",
