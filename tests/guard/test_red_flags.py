@@ -177,6 +177,8 @@ LEFT_ALONE = [
     "comment tuer les cellules malades ?",
     "c'est à mourir de rire",
     "ici il fait une chaleur à crever",
+    "mon portable est mort j'attends un chargeur",
+    "vendredi c'est ma dernière semaine de stage, tout le monde est invité",
     "ça me tue ce prix",
     "j'ai failli mourir en voyant le devis",
     "crise de foie",
