@@ -65,7 +65,7 @@ def renew(session: Session, appointment: Appointment, settings: Settings, at: da
     Returns:
         What will leave; nothing where the visitor left no e-mail address.
     """
-    queue.cancel_pending(session, appointment=appointment, templates=(TEMPLATE,))
+    queue.cancel_pending(session, at, appointment=appointment, templates=(TEMPLATE,))
     email = appointment.ticket.email
     if appointment.state is not AppointmentState.BOOKED or not email:
         return []

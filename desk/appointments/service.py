@@ -142,8 +142,8 @@ def move(session: Session, reference: str, appointment_id: int, actor: Staff, se
     appointment.visitor_zone, appointment.other_time_asked_at = wish.visitor_zone, None
     count_change(appointment)
     _take_slots(session, appointment, settings)
-    was_told = not queue.cancel_pending(session, appointment=appointment, templates=("appointment_confirmed",))
-    queue.cancel_pending(session, appointment=appointment, templates=("appointment_moved",))
+    was_told = not queue.cancel_pending(session, at, appointment=appointment, templates=("appointment_confirmed",))
+    queue.cancel_pending(session, at, appointment=appointment, templates=("appointment_moved",))
     _invite(session, appointment, "appointment_moved" if was_told else "appointment_confirmed", settings, at)
     audit.record(session, actor.name, "ticket.rebook", reference)
     return appointment

@@ -27,8 +27,8 @@ def withdraw(session: Session, appointment: Appointment, settings: Settings, at:
     count_change(appointment)
     session.execute(delete(BookedSlot).where(BookedSlot.appointment_id == appointment.id))
     session.expire(appointment, ["slots"])
-    unheard = queue.cancel_pending(session, appointment=appointment, templates=("appointment_confirmed",))
-    queue.cancel_pending(session, appointment=appointment, templates=("appointment_moved",))
+    unheard = queue.cancel_pending(session, at, appointment=appointment, templates=("appointment_confirmed",))
+    queue.cancel_pending(session, at, appointment=appointment, templates=("appointment_moved",))
     reminders.renew(session, appointment, settings, at)
     if not unheard:  # whom no confirmation reached needs no cancellation
         write(session, appointment, _FAREWELL, settings, at)

@@ -192,20 +192,28 @@ def announce(session: Session, event: str, ticket: Ticket, settings: Settings, *
     return enqueue(session, Channel.WEBHOOK, event, ticket=ticket, values=values, not_before=not_before)
 
 
-def cancel(session: Session, ids: Collection[int]) -> int:
+def cancel(session: Session, ids: Collection[int], at: datetime) -> int:
     """Holds back what has not left; what is being sent at this moment, or has been, cannot be.
+
+    Args:
+        session: the caller's transaction.
+        ids: of the notifications.
+        at: the present instant.
 
     Returns:
         How many were held back: fewer than asked means that something left.
     """
-    return _held_back(session, update(Notification).where(Notification.id.in_(ids)))
+    return _held_back(session, update(Notification).where(Notification.id.in_(ids)), at)
 
 
-def cancel_pending(session: Session, *, ticket: Ticket | None = None, appointment: Appointment | None = None, templates: Collection[str] = ()) -> int:
+def cancel_pending(
+    session: Session, at: datetime, *, ticket: Ticket | None = None, appointment: Appointment | None = None, templates: Collection[str] = ()
+) -> int:
     """Holds back everything about a request or an appointment that has not left.
 
     Args:
         session: the caller's transaction.
+        at: the present instant.
         ticket: of this request,
         appointment: or of this appointment; at least one of the two.
         templates: only these; none means all.
@@ -222,7 +230,7 @@ def cancel_pending(session: Session, *, ticket: Ticket | None = None, appointmen
         chosen = chosen.where(Notification.appointment_id == appointment.id)
     if templates:
         chosen = chosen.where(Notification.template.in_(templates))
-    return _held_back(session, chosen)
+    return _held_back(session, chosen, at)
 
 
 def forget(session: Session, ticket_id: int) -> list[str]:
@@ -422,8 +430,8 @@ def _change(session: Session, statement: Update) -> int:
     return cast(CursorResult[Any], session.execute(statement)).rowcount
 
 
-def _held_back(session: Session, chosen: Update) -> int:
-    is_free = or_(Notification.leased_until.is_(None), Notification.leased_until <= now())
+def _held_back(session: Session, chosen: Update, at: datetime) -> int:
+    is_free = or_(Notification.leased_until.is_(None), Notification.leased_until <= at)
     return _change(session, chosen.where(Notification.state == Delivery.PENDING, is_free).values(state=Delivery.CANCELLED, recipient=None, values=None))
 
 

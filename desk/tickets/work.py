@@ -366,7 +366,7 @@ def undo(session: Session, undo_id: int, actor: Staff) -> Ticket:
     _swap(session, ticket, known.version_after)
     before: dict[str, Any] = dict(known.before)
     leaving = before["notifications"]
-    if queue.cancel(session, leaving) != len(leaving):
+    if queue.cancel(session, leaving, now()) != len(leaving):
         raise TooLate
     if "answer" in before:
         written = session.get_one(Answer, before["answer"], with_for_update=True)  # it may be leaving at this moment

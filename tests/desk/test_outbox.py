@@ -399,7 +399,7 @@ def test_a_late_success_counts(database: Database, clock: Clock) -> None:
 def test_what_is_undone_in_time_never_leaves(database: Database, worker_for: WorkerMaker, server: MailServer, clock: Clock) -> None:
     notification_id = _answer(database, not_before=NOON + timedelta(seconds=15))
     with database.transaction() as session:
-        assert queue.cancel(session, [notification_id]) == 1
+        assert queue.cancel(session, [notification_id], clock()) == 1
     clock.forward(hours=1)
     assert _run(worker_for(server)) == 0
     row = _row(database, notification_id)
@@ -411,7 +411,7 @@ def test_what_is_being_sent_or_has_left_cannot_be_held_back(database: Database) 
     first, second = _lease(database, NOON)
     with database.transaction() as session:
         queue.settle_sent(session, second, NOON)
-        assert queue.cancel(session, [taken, sent]) == 0
+        assert queue.cancel(session, [taken, sent], NOON) == 0
     assert _row(database, taken).state is Delivery.PENDING
     assert _row(database, taken).leased_until == first.until
 
@@ -423,11 +423,11 @@ def test_everything_about_an_appointment_can_be_held_back_or_only_some(database:
         for template in ("appointment_confirmed", "appointment_reminder"):
             queue.enqueue(session, Channel.EMAIL, template, appointment=appointment, recipient=ADDRESS)
         queue.enqueue(session, Channel.EMAIL, "answer", ticket=ticket, recipient=ADDRESS, values={"text": TEXT})
-        assert queue.cancel_pending(session, appointment=appointment, templates={"appointment_reminder"}) == 1
-        assert queue.cancel_pending(session, appointment=appointment) == 1
-        assert queue.cancel_pending(session, ticket=ticket) == 1
+        assert queue.cancel_pending(session, NOON, appointment=appointment, templates={"appointment_reminder"}) == 1
+        assert queue.cancel_pending(session, NOON, appointment=appointment) == 1
+        assert queue.cancel_pending(session, NOON, ticket=ticket) == 1
         with pytest.raises(BadNotification):
-            queue.cancel_pending(session)
+            queue.cancel_pending(session, NOON)
     assert {row.state for row in _rows(database)} == {Delivery.CANCELLED}
 
 
