@@ -17,6 +17,7 @@ from tools.guard_report import Score, Verdict
 FLOORS = {
     "must_catch": 0.97,
     "hard_negatives": 0.88,
+    "in_passing": 0.90,
     "metamorphic": 0.96,
     "advice": 0.90,
     "not_advice": 0.92,

@@ -21,7 +21,7 @@ LEARNED = [
     for line in block["examples"].splitlines()
     if line.strip()
 ]
-GUARD_SETS = ("must_catch", "hard_negatives", "advice", "not_advice", "silence")
+GUARD_SETS = ("must_catch", "hard_negatives", "in_passing", "advice", "not_advice", "silence")
 SHORT = 4  # words; « ça fait mal ? » can be said in few ways
 
 
