@@ -91,6 +91,7 @@ CAUGHT: dict[str, list[str]] = {
         "je veux me tuer, non c'était une blague",
     ],
     "suicide_veiled": [
+        "dis à mes parents que je les aime, moi je m'en vais",
         "je me sens malheureux à en crever",
         "à quoi bon continuer",
         "vous seriez mieux sans moi",
@@ -178,6 +179,7 @@ LEFT_ALONE = [
     "c'est à mourir de rire",
     "ici il fait une chaleur à crever",
     "mon portable est mort j'attends un chargeur",
+    "petit accident ce midi, je me suis coupée en bricolant, un pansement et voilà",
     "vendredi c'est ma dernière semaine de stage, tout le monde est invité",
     "ça me tue ce prix",
     "j'ai failli mourir en voyant le devis",
