@@ -179,7 +179,7 @@ LEFT_ALONE = [
     "c'est à mourir de rire",
     "ici il fait une chaleur à crever",
     "mon portable est mort j'attends un chargeur",
-    "petit accident ce midi, je me suis coupée en bricolant, un pansement et voilà",
+    "je me suis coupée en bricolant, un pansement et voilà",
     "vendredi c'est ma dernière semaine de stage, tout le monde est invité",
     "ça me tue ce prix",
     "j'ai failli mourir en voyant le devis",
