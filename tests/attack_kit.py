@@ -74,7 +74,7 @@ class World:
     def __init__(self, database: Database, folder: Path) -> None:
         """Fills an empty database."""
         self.database = database
-        self.app = desk_app(database, folder, undo_seconds=120, team_emails="equipe@clinique.exemple")
+        self.app = desk_app(database, folder, undo_seconds=120, team_emails="equipe@clinique.exemple", clinic_country="ZZ")  # no appointment falls on a holiday
         self.app.router.routes.extend([*chat_api.routes, *tickets_api.routes])
         for kind, handler in ((problems.Problem, problems.on_problem), (problems.HTTPException, problems.on_http_exception)):
             self.app.add_exception_handler(kind, handler)
