@@ -172,6 +172,7 @@ LEFT_ALONE = [
     "Y a-t-il un risque de fièvre après l'injection ?",
     "insuffisance cardiaque ?",
     "hypertension portale",
+    "après la piqûre on peut bosser direct ?",
     "je cherche le prix",
     "mort cellulaire",
     "suicide cellulaire",
