@@ -16,6 +16,7 @@ from rasa.utils.endpoints import EndpointConfig
 
 from bot.answers import Content
 from bot.nlu.intent_classifier import ALSO_ASKED
+from bot.nlu.message_model import ADVICE
 from bot.nlu.understanding import is_answered
 
 FOLLOW_UP = "utter_follow_up"
@@ -95,10 +96,10 @@ class GuardedNLG(TemplatedNaturalLanguageGenerator):
 
 
 def _asked_as_well(tracker: DialogueStateTracker) -> list[str]:
-    """The further questions in the last message, as intents with their values, where the first is one that an article answers."""
+    """The further questions in the last message, as intents with their values, where the first is one that an article answers or a personal one."""
     message = tracker.latest_message
     first = str(message.intent.get("name")) if message else ""
-    if not message or not is_answered(first):
+    if not message or not (is_answered(first) or first == ADVICE):
         return []
     subject = next((e["value"] for e in message.entities if e["entity"] == "unsaid"), None)
     values = {"ask_unanswered": json.dumps({"unsaid": subject}, ensure_ascii=False)} if subject else {}

@@ -13,8 +13,9 @@ from rasa.shared.nlu.constants import ENTITIES, INTENT, TEXT
 from rasa.shared.nlu.training_data.message import Message
 
 from bot.guard.door import GUARDED, Finding, is_graver
-from bot.nlu.intent_classifier import CALM
+from bot.nlu.intent_classifier import ALSO_ASKED, CALM, PARTS
 from bot.nlu.suspicion import finding
+from bot.nlu.understanding import PRACTICAL
 
 SOURCE = "GuardClassifier"
 SURE = 0.9
@@ -55,6 +56,8 @@ def _learned(message: Message, found: Finding) -> Finding | None:
 def _override(message: Message, found: Finding) -> None:
     intent = {"name": found.intent, "confidence": 1.0}
     entity = {"entity": found.intent, "value": found.variant, "start": 0, "end": len(message.get(TEXT)), "extractor": SOURCE}
+    practical = [asked for _, asked in message.get(PARTS) or () if asked in PRACTICAL] if found.intent == "personal_advice" else []
+    message.set(ALSO_ASKED, practical, add_to_output=True)
     message.set("intent", intent, add_to_output=True)
     message.set("intent_ranking", [intent], add_to_output=True)
     message.set(ENTITIES, [entity], add_to_output=True)

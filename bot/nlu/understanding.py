@@ -16,6 +16,8 @@ SIGNS = {"👍": "ok", "👌": "ok", "✅": "oui", "👎": "non", "❌": "non", 
 # Intents that an article answers; the others (who are you, my request, what no article says) are never a second question.
 POLITE = frozenset({"greet", "thank", "goodbye", "affirm", "inform"})  # « merci, et c'est où ? » is a question
 NOT_ANSWERED = frozenset({"ask_bot", "ask_privacy", "ask_status", "ask_unanswered"})
+# Practical questions: answered beside a personal one that is declined, for nobody takes the answer for one about the person.
+PRACTICAL = frozenset({"ask_cost", "ask_price_factors", "ask_clinic", "ask_consultation", "ask_steps"})
 FEW = 3  # words; what they say of danger is in the lexicon of bot/guard, what they look like is often a name
 CLEAR = 0.5  # confidence from which a question to the articles is no doubt one
 POSSIBLE = 0.001  # chance that a message must leave by itself to what it is taken for behind the question before
@@ -71,7 +73,8 @@ class Understood:
 
     Attributes:
         ranking: intents and confidences, best first; empty where the message holds no letter or digit.
-        also: intents of further questions in the same message, in order; of one that may have been meant, where the first is in doubt.
+        also: intents of further questions in the same message, in order; of one that may have been meant, where the first is in doubt;
+            beside a personal question only practical ones.
         variant: which text of the first intent answers, where it has several.
         parts: the clauses that are questions of their own, each with its intent, in order; told only where there are several questions.
         calm: ``red_flag`` or ``personal_advice`` where it is as good as certain that a suspect message is none.
@@ -116,7 +119,7 @@ def understand(text: str, model: Reader, least: Thresholds, before: str = "", *,
     if alarm := _alarm(said, ranking, least, is_short=len(text.split()) <= FEW):
         ranking, also, parts = [(ALARM, alarm)], [], []
     elif advice := _advice(said, ranking, least):
-        ranking, also, parts = _believing(ADVICE, advice, ranking), [], []
+        ranking, also, parts = _believing(ADVICE, advice, ranking), _practical(ranked), []
     return Understood(
         ranking, also, parts, _variant(ranking[0][0], said), _calm(said, [readings[clause] for clause in asked], ranking, least) if is_suspect else frozenset()
     )
@@ -182,6 +185,11 @@ def own_questions(clauses: list[str], rankings: list[Ranking]) -> list[tuple[str
     """The clauses that are questions of their own, each with its intent: one that an article answers, or that it is silent on; none where all ask the same."""
     found = [(clause, r[0][0]) for clause, r in zip(clauses, rankings) if r[0][1] >= OWN and is_of_the_therapy(r[0][0])]
     return found if len({intent for _, intent in found}) > 1 else []
+
+
+def _practical(rankings: list[Ranking]) -> list[str]:
+    """The practical questions among the clauses of a message, each plain by itself."""
+    return list(dict.fromkeys(r[0][0] for r in rankings if r[0][0] in PRACTICAL and r[0][1] >= PLAIN))[: MOST_QUESTIONS - 1]
 
 
 def _believing(intent: str, chance: float, ranking: Ranking) -> Ranking:

@@ -13,6 +13,8 @@ from rasa.shared.nlu.training_data.message import Message
 
 from bot.nlu.content_reader import ContentReader
 from bot.nlu.corrections import Heard, corrected
+from bot.nlu.guard_classifier import GuardClassifier
+from bot.nlu.intent_classifier import ALSO_ASKED, PARTS
 from bot.nlu.message_model import Example, Reading
 from bot.nlu.surroundings import Shares, Surroundings, composed
 from bot.nlu.understanding import Thresholds, understand
@@ -55,6 +57,20 @@ def test_a_question_of_few_words_after_a_story_is_read_with_the_sentence_it_poin
         }
     )
     assert understand(story, model, Thresholds()).ranking[0][0] == "ask_liver_lifestyle"
+
+
+def test_beside_a_personal_question_only_a_practical_one_is_answered() -> None:
+    message = "Mon fils de six ans peut-il venir, ça fait mal et combien ça coûte ?"
+    heard = {message: {"personal_advice": 0.9}, "ça fait mal": {"ask_pain": 0.98}, "et combien ça coûte ?": {"ask_cost": 0.98}}
+    understood = understand(message, Learned(heard), Thresholds())
+    assert (understood.ranking[0][0], understood.also) == ("personal_advice", ["ask_cost"])
+
+
+def test_a_practical_question_is_answered_beside_a_personal_one_that_the_lexicon_finds() -> None:
+    message = Message({TEXT: "puis-je arrêter mon Plavix avant de venir, et combien ça coûte ?", INTENT: {"name": "ask_cost", "confidence": 0.9}})
+    message.set(PARTS, [("puis-je arrêter mon Plavix avant de venir", "ask_safety"), ("et combien ça coûte ?", "ask_cost")])
+    GuardClassifier().process([message])
+    assert (message.get(INTENT)["name"], message.get(ALSO_ASKED)) == ("personal_advice", ["ask_cost"])
 
 
 def test_a_message_that_is_not_clear_alone_is_read_behind_the_question_before_it() -> None:
