@@ -84,12 +84,11 @@ def create_app(settings: Settings) -> Starlette:
         with metrics.served(counted, database, settings.metrics_port, lambda: events.listeners):
             yield
         preparing.cancel()
-        eraser.cancel()
-        rounds_made.cancel()
         events.close()
         visitor_events.close()
-        sender.cancel()
-        await asyncio.gather(sender, return_exceptions=True)  # it gives up its connections before the database closes
+        for task in (eraser, rounds_made, sender):
+            task.cancel()
+        await asyncio.gather(eraser, rounds_made, sender, return_exceptions=True)  # they give up their connections before the database closes
         await assistant.close()
         await health.close()
         database.engine.dispose()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +23,7 @@ from sqlalchemy.types import TypeDecorator
 
 from desk.crypto import Cipher, CryptoError
 
-BUSY_SECONDS = 5
+BUSY_SECONDS, BUSY_PAUSE = 5, 0.02
 DEADLOCK = "40P01"  # PostgreSQL's code: of the transactions that waited for each other, this one was broken off, wholly
 DEADLOCK_TRIES, DEADLOCK_PAUSE = 6, 0.1  # seconds at most before the second try, twice as long before each further one
 T = TypeVar("T")
@@ -142,8 +144,22 @@ def _engine(url: str) -> Engine:
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "secure_delete = ON"):
+    _write_ahead(connection)
+    for pragma in ("synchronous = NORMAL", "foreign_keys = ON", "secure_delete = ON"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switches the file to write-ahead, which SQLite does not wait for: of two connections that open a restored backup at once, one is refused."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(BUSY_PAUSE)
 
 
 def _begin_immediate(connection: Any) -> None:
@@ -175,12 +191,22 @@ class Database:
                 raw.close()
 
     async def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Runs ``function(session, …)`` in a transaction on a worker thread, so that the event loop never waits for a disk. See ``do``."""
+        """Runs ``function(session, …)`` in a transaction on a worker thread, so that the event loop never waits for a disk. See ``do``.
+
+        Who is cancelled meanwhile waits for the end of it: a thread cannot be stopped, and would go on in a desk that was.
+        """
 
         def call() -> T:
             return self.do(function, *args, **kwargs)
 
-        return await to_thread.run_sync(call)
+        transaction = asyncio.ensure_future(to_thread.run_sync(call))
+        try:
+            return await asyncio.shield(transaction)
+        except asyncio.CancelledError:
+            while not transaction.done():
+                with suppress(asyncio.CancelledError):  # once more, by who is tired of waiting
+                    await asyncio.wait({transaction})
+            raise
 
     def do(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Runs ``function(session, …)`` in a transaction; again from the beginning where PostgreSQL broke it off to end a deadlock.

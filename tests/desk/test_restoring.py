@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
+import sqlite3
 import stat
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.engine import make_url
 
 from desk import retention
 from desk.__main__ import main
-from desk.db import now
+from desk.db import Database, connect, now
 from desk.models import ChatMessage, Conversation, ErasureProof, Note, Ticket, TicketState
 from desk.privacy import backups, ledger
-from tests.databases import KIND
+from tests.databases import CIPHER, KIND
 from tests.privacy_kit import EMAIL, OTHER, TRACES, VERA, Office, Rasa, rasa
 
 
@@ -128,14 +131,14 @@ def test_the_list_names_nobody_is_its_owners_alone_and_never_shrinks(office: Off
     copy = backup(office)
     office.erase(reference)
     path = ledger.path_of(office.settings)
-    text = path.read_text()
+    listed = path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert len(text.splitlines()) == 1
-    assert not [trace for trace in (*TRACES, reference) if trace in text]
+    assert len(listed.splitlines()) == 1
+    assert not [trace for trace in (*TRACES, reference) if trace in listed]
     restore(office, copy)
     asyncio.run(retention.run(office.desk.database, office.desk.turns, office.settings, now()))
-    assert path.read_text() == text, "a restored database knows less than the list"
-    path.write_text(text + '{"at": "2026-')  # cut short when the power failed
+    assert path.read_text() == listed, "a restored database knows less than the list"
+    path.write_text(listed + '{"at": "2026-')  # cut short when the power failed
     assert main(["reapply-erasures"]) == 0
     assert office.ticket(reference).state is TicketState.ERASED
 
@@ -151,3 +154,18 @@ def test_the_list_may_lie_elsewhere(office: Office, tmp_path: Path, capsys: pyte
     assert "n'existe pas" in capsys.readouterr().err
     assert main(["reapply-erasures", "--list", str(elsewhere)]) == 0
     assert office.ticket(reference).state is TicketState.ERASED
+
+
+@pytest.mark.sqlite_only("how SQLite's files are written")
+def test_a_restored_file_is_waited_for_while_somebody_writes_to_it(tmp_path: Path) -> None:
+    file = tmp_path / "restored.db"
+    desk = Database(connect(f"sqlite:///{file}", CIPHER))
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as writer:
+        writer.execute("CREATE TABLE restored (word TEXT)")  # as a backup is: one file, not written ahead
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("INSERT INTO restored VALUES ('hérisson')")
+        leaving = threading.Timer(0.3, lambda: writer.execute("COMMIT"))
+        leaving.start()
+        found = desk.do(lambda session: session.scalar(text("SELECT word FROM restored")))
+        leaving.join()
+    assert found == "hérisson"
