@@ -32,8 +32,9 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
 
     @staticmethod
     def get_default_config() -> dict[str, Any]:
-        """The numbers of the model (lengths of n-grams, how many examples one must occur in, size and training of the nets, the weight
-        of the encoder beside the n-grams, the chance from which the first net is believed without the second) and ``bot.nlu.understanding.Thresholds``.
+        """The numbers of the model (lengths of n-grams, how many examples one must occur in, size and training of the nets, over which
+        last part of it their weights are averaged, the weight of the encoder beside the n-grams, the chance from which the first net is
+        believed without the second) and ``bot.nlu.understanding.Thresholds``.
         """
         return {
             "letters_ngrams": [2, 5],
@@ -41,6 +42,7 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
             "min_df": 9,
             "hidden": 128,
             "epochs": 4,
+            "averaged": 0.5,
             "batch_size": 512,
             "learning_rate": 3e-3,
             "encoder_weight": 4.0,

@@ -28,6 +28,7 @@ from bot.sound import sounds
 
 ALARM, ADVICE = "red_flag", "personal_advice"
 BY_SPELLING, BY_MEANING = "by_spelling", "by_meaning"  # the nets, by the names of their files
+PIECES = 4  # of the examples, in each epoch: how often weights are looked at
 # Types that scikit-learn's fitted objects hold and skops does not know as safe by itself. Anything else refuses to load.
 TRUSTED_TYPES = ["numpy.dtype", "scipy.sparse._csr.csr_matrix"]
 
@@ -90,7 +91,7 @@ class MessageModel:
         meant = np.vstack(side_by_side(delayed(_encoded)(self._encoder, piece) for piece in _pieces(texts)))
         grams = hstack(spelt, format="csr")
         both = hstack([grams, self._config["encoder_weight"] * csr_matrix(meant)], format="csr", dtype=np.float32)
-        nets = side_by_side(delayed(_fitted)(self._net(), rows, labels) for rows in (grams, both))
+        nets = side_by_side(delayed(_fitted)(self._net(), rows, labels, self._config) for rows in (grams, both))
         self._parts.update(zip((BY_SPELLING, BY_MEANING), nets))
         return self._ready()
 
@@ -152,10 +153,8 @@ class MessageModel:
             (self._config["hidden"],),
             learning_rate_init=self._config["learning_rate"],
             batch_size=self._config["batch_size"],
-            max_iter=self._config["epochs"],
+            shuffle=False,
             random_state=self._config["random_state"],
-            tol=0.0,
-            n_iter_no_change=self._config["epochs"],
         )
 
 
@@ -177,9 +176,25 @@ def _spelt(texts: Sequence[str]) -> dict[str, list[str]]:
     return {"letters": folded, "words": [sounds(line) for line in folded]}
 
 
-def _fitted(net: MLPClassifier, rows: csr_matrix, labels: np.ndarray) -> MLPClassifier:
-    """Fits one net, in a process of its own."""
-    net.fit(rows, labels)
+def _fitted(net: MLPClassifier, rows: csr_matrix, labels: np.ndarray, config: dict[str, Any]) -> MLPClassifier:
+    """Fits one net, in a process of its own.
+
+    Its weights are the mean of those it had in the last part of its training (Polyak and Juditsky, 1992): where a net stops is chance,
+    and the mean of where it passed is less so.
+    """
+    chance, classes = np.random.RandomState(config["random_state"]), np.unique(labels)
+    pieces = [p for _ in range(config["epochs"]) for p in np.array_split(chance.permutation(len(labels)), PIECES)]
+    averaged = max(1, round(config["averaged"] * len(pieces)))
+    means: list[np.ndarray] = []
+    for left, piece in zip(range(len(pieces), 0, -1), pieces):
+        net.partial_fit(rows[piece], labels[piece], classes)
+        weights = [*net.coefs_, *net.intercepts_]
+        if left == averaged:
+            means = [w.copy() for w in weights]
+        elif left < averaged:
+            for mean, now in zip(means, weights):
+                mean += (now - mean) / (averaged - left + 1)
+    net.coefs_, net.intercepts_ = means[: len(net.coefs_)], means[len(net.coefs_) :]
     del net._optimizer  # as large as the net twice over, and of no use once it is fitted
     return net
 

@@ -35,6 +35,7 @@ CONFIG: dict[str, Any] = IntentClassifier.get_default_config() | {
     "min_df": 1,
     "hidden": 16,
     "epochs": 60,
+    "averaged": 0.1,
     "batch_size": 5,
     "learning_rate": 0.01,
     "random_state": 1,
