@@ -132,6 +132,8 @@ CAUGHT: dict[str, list[str]] = {
         "il secoue le bébé",
         "la maîtresse tape mon fils",
         "je suis inquiet, mon neveu est maltraité",
+        "j'ai 11 ans, un monsieur veut que je vienne seule chez lui",
+        "j'ai 12 ans, papa me laisse seul sans manger",
     ],
     "after_injection": [
         "j'ai de la fièvre depuis l'injection",
@@ -202,6 +204,7 @@ LEFT_ALONE = [
     "il faut combien de séances, ça aide ?",
     "quel est votre numéro de téléphone ?",
     "le 15 janvier me convient",
+    "j'ai 15 ans, je peux venir seul ?",
     "je m'appelle Marie Poitrine",
     "06 15 18 11 12",
     "jean.mort@gmail.com",
