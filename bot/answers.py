@@ -153,6 +153,10 @@ class Content:
         """What is said in place of a response that would follow on itself: the one it names (``again``), else itself."""
         return str(self.responses[name][0]["metadata"].get("again", name))
 
+    def text(self, name: str) -> str:
+        """The text of a response that stands in another's message: without disclaimer, for the message has its own."""
+        return str(self.responses[name][0]["text"]).strip()
+
     def _question(self, name: str) -> dict[str, str]:
         return {"title": self.responses[name][0]["metadata"]["question"], "payload": f"/{name.replace('utter_', 'ask_', 1)}"}
 

@@ -25,6 +25,7 @@ NOT_MY_QUESTION = ("utter_not_my_question", "utter_not_my_question_again")
 FALLBACK, CLARIFY = "utter_fallback", "utter_clarify"  # not understood: at all, between several
 NOT_UNDERSTOOD = {FALLBACK, CLARIFY}
 UNANSWERED = ("utter_unanswered", "utter_unanswered_again")
+SAID_AGAIN = "utter_said_again"  # the line before an answer that was just given
 SURE = 0.6  # confidence from which nothing else is offered in an answer's place
 GUARDED = ("utter_red_flag", "utter_personal_advice")  # their text is chosen by the slot of the same name
 
@@ -63,13 +64,16 @@ class GuardedNLG(TemplatedNaturalLanguageGenerator):
         likely = [r for r in self._in_doubt(tracker) if r.replace("utter_", "ask_", 1) not in also]
         if name == FALLBACK and len(likely) > 1:
             name = CLARIFY
-        last = _last_response(tracker)
+        said = _last_said(tracker)
+        last = _response(said)
         if name == last or {name, last} <= NOT_UNDERSTOOD:
             name = self._content.again(name)
         response = await super().generate(name, tracker, output_channel, **values)
         if response is None:
             return None
         text, kind, sources = self._content.finish(response["text"], response["metadata"])
+        if kind == "answer" and said and str(said.text).endswith(text):
+            text = f"{self._content.text(SAID_AGAIN)}\n\n{text}"
         buttons = [*response.get("buttons", []), *self._content.neighbours(name, tracker.current_slot_values(), likely)]
         if name == CLARIFY or (name in UNANSWERED and likely):
             buttons = self._content.choices(likely)
@@ -106,9 +110,12 @@ def _asked_as_well(tracker: DialogueStateTracker) -> list[str]:
     return [intent + values.get(intent, "") for intent in (message.parse_data or {}).get(ALSO_ASKED, []) if intent != first]
 
 
-def _last_response(tracker: DialogueStateTracker) -> str | None:
-    """Name of the last response, whatever it was."""
-    said = next((e for e in reversed(tracker.events) if isinstance(e, BotUttered)), None)
+def _last_said(tracker: DialogueStateTracker) -> BotUttered | None:
+    """What the assistant said last, whatever it was."""
+    return next((e for e in reversed(tracker.events) if isinstance(e, BotUttered)), None)
+
+
+def _response(said: BotUttered | None) -> str | None:
     return (said.metadata.get("metadata") or {}).get("response") if said else None
 
 
