@@ -104,7 +104,7 @@ def _by_frequency(listed: list[list[str]], among: Mapping[str, int] | None = Non
 def _subjects() -> Iterator[str]:
     """Words of the lists of diseases and of what the articles are silent about."""
     for entry in _yaml("conditions.yml"):
-        yield from _folded(entry["mots"])
+        yield from _folded([*entry["mots"], *entry.get("lieux", ())])
     for part in _yaml("silence.yml").values():
         for entry in part:
             yield from _folded([*entry["mots"], entry["nom"]])

@@ -21,12 +21,8 @@ function listen(hear, cut) {
     new Promise(() => {
       // Held for as long as the page lives: when its tab closes, the lock goes to another tab, which connects in its turn.
       const source = new EventSource("/desk/events");
-      let wasOpen = false;
-      source.addEventListener("open", () => {
-        // After a break, or once another tab has handed over, something may have been missed.
-        if (wasOpen || performance.now() > 3000) tell({ kind: "missed", reference: "" });
-        wasOpen = true;
-      });
+      // What happened between the page's making and now, during a break, or while another tab handed over, was told to nobody here.
+      source.addEventListener("open", () => tell({ kind: "missed", reference: "" }));
       source.addEventListener("message", ({ data }) => tell(JSON.parse(data)));
       source.addEventListener("error", () => source.readyState === EventSource.CLOSED && cut());
     });
@@ -56,6 +52,7 @@ function keepList() {
   const soon = debounce(refresh, 300);
   listen(soon, () => (byId("coupure").hidden = false));
   setInterval(soon, REFRESH);
+  soon(); // where another tab holds the connection, nobody tells this one what happened while it was loading
 }
 
 const references = (region) => new Set([...region.querySelectorAll("[data-reference]")].map((row) => row.dataset.reference));

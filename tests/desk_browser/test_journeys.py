@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from desk.tickets import work
 from tests.authenticator import Authenticator
@@ -109,6 +109,19 @@ def test_who_reads_and_who_writes_is_seen_by_the_others_while_it_happens(clinic:
     request_page.on("dialog", lambda dialog: dialog.accept())
     request_page.close(run_before_unload=True)
     expect(row.locator(".present")).to_have_count(0)
+
+
+def test_what_happens_while_the_list_is_still_connecting_is_seen_all_the_same(clinic: Clinic, opens: Opens) -> None:
+    reference = clinic.request("Vue Tropvite", email="vite@exemple.fr")
+    list_page, request_page = opens(OTHER_AGENT), opens(AGENT)
+    held: list[Route] = []
+    list_page.route("**/desk/events", lambda route: held.append(route))
+    with list_page.expect_request("**/desk/events"):
+        list_page.goto("/desk/")
+    with request_page.expect_response("**/presence"):
+        request_page.goto(f"/desk/requests/{reference}")
+    held.pop().continue_()
+    expect(list_page.locator(f'tr[data-reference="{reference}"] .present')).to_contain_text(AGENT)
 
 
 # ---------------------------------------------------------------- claiming
