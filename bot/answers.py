@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from bot.guard.disclaimer import KINDS, with_disclaimer
-from bot.scope import ANY
+from bot.scope import ANY, GENERAL
 
 ROOT = Path(__file__).resolve().parent.parent
 ARTICLES = {
@@ -25,7 +25,11 @@ ARTICLES = {
 CALL_BACK = {"title": "Demander à être rappelé", "payload": "/book"}
 # A named disease has one text, whichever of these ways it is asked about.
 SAID_BY_CONDITION = frozenset({"utter_efficacy", "utter_advantages", "utter_mechanism", "utter_disease", "utter_conditions", "utter_liver_diseases"})
-RECOVERY_FROM = ("utter_recovery", "avc")  # « la récupération après un AVC » is about the disease, not about the treatment's aftermath
+# Where only the disease's text says what the article has on it: « la récupération après un AVC » is not about the treatment's aftermath,
+# and survival in liver failure, with the therapy beside the usual care, stands nowhere else.
+SAID_OF_ONE = frozenset({("utter_recovery", "avc"), ("utter_complement", "insuffisance_hepatique"), ("utter_evidence", "insuffisance_hepatique")})
+# Said of the liver, and asked of any disease (« est-ce trop tard ? »): after another disease its own text.
+ASKED_OF_ANY = frozenset({"utter_liver_irreversible", "utter_liver_causes", "utter_liver_complications"})
 LIKELY = 0.1  # chance from which a question may have been meant
 MOST_CHOICES = 3
 MORE = ("utter_timeline", "utter_evidence")  # neighbours in reserve
@@ -33,6 +37,7 @@ MORE = ("utter_timeline", "utter_evidence")  # neighbours in reserve
 SAME_FOR_ALL = frozenset(
     "utter_cost utter_price_factors utter_price_abroad utter_consultation utter_side_effects utter_pain utter_eligibility utter_cancer".split()
 )
+OF_A_DISEASE = "utter_cancer"  # same for all too, but « et la stéatose ? » after it asks of that disease
 FIGURES = {"sixty": "utter_sixty_percent", "thirty_two": "utter_thirty_two_percent"}
 SAID_BY_FIGURE = SAID_BY_CONDITION | {"utter_evidence", "utter_liver_diseases", "utter_liver_causes", "utter_unanswered", "utter_duration", "utter_fallback"}
 
@@ -102,17 +107,21 @@ class Content:
         complete = with_disclaimer(text.strip(), kind, self.disclaimers, metadata.get("disclaimer"))
         return complete, kind, self.sources(metadata.get("facts", []))
 
-    def resolve(self, name: str, slots: Mapping[str, Any], figure: str | None = None) -> str:
+    def resolve(self, name: str, slots: Mapping[str, Any], named: Mapping[str, Any] | None = None) -> str:
         """The response that answers a question best, given what the conversation is about.
 
         Args:
             name: the response of the question's own rule.
             slots: ``condition`` and ``scope``.
-            figure: a figure of the articles that the message asks about.
+            named: what the message itself names: ``condition``, and ``figure``, a figure of the articles that it asks about.
         """
+        named = named or {}
+        figure = named.get("figure")
         if figure and name in SAID_BY_FIGURE:
             return FIGURES[figure]
-        if (name in SAID_BY_CONDITION and self._speaks_of(slots.get("condition"))) or (name, slots.get("condition")) == RECOVERY_FROM:
+        if (name in SAID_BY_CONDITION and self._speaks_of(slots.get("condition"))) or (name, named.get("condition")) in SAID_OF_ONE:
+            return "utter_conditions"
+        if name in ASKED_OF_ANY and slots.get("scope") == GENERAL and self._speaks_of(slots.get("condition")):
             return "utter_conditions"
         if name == "utter_disease" and slots.get("scope") == "liver":
             return "utter_liver_diseases"
@@ -160,9 +169,10 @@ class Content:
     def _question(self, name: str) -> dict[str, str]:
         return {"title": self.responses[name][0]["metadata"]["question"], "payload": f"/{name.replace('utter_', 'ask_', 1)}"}
 
-    def followed_up(self, name: str) -> str:
+    def followed_up(self, name: str, condition: str | None = None) -> str:
         """What « et pour le foie ? » asks after an answer: the same question, or the disease itself where the answer has only one text."""
-        return "utter_conditions" if len(self.responses[name]) == 1 and name not in SAME_FOR_ALL else name
+        asks_the_same = name in SAME_FOR_ALL and not (name == OF_A_DISEASE and self._speaks_of(condition))
+        return name if len(self.responses[name]) > 1 or asks_the_same else "utter_conditions"
 
     def _speaks_of(self, condition: str | None) -> bool:
         if condition == ANY:  # « le foie » names an organ: what was asked of it has its own text

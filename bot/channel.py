@@ -97,7 +97,7 @@ class VisitorChannel(InputChannel):
             await on_new_message(UserMessage(text, output, conversation_id, input_channel=self.name(), metadata=context))
             for intent in further_questions(output.messages):
                 await on_new_message(UserMessage(f"/{intent}", output, conversation_id, input_channel=self.name()))
-            return response.json({"messages": asked_once(output.messages)})
+            return response.json({"messages": said_once(output.messages)})
 
         @routes.delete("/conversations/<conversation_id>")
         async def erase(request: Request, conversation_id: str) -> HTTPResponse:
@@ -119,10 +119,12 @@ class VisitorChannel(InputChannel):
         return hmac.compare_digest((request.token or "").encode(), self._secret.encode())
 
 
-def asked_once(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The messages without all but the last of the form's repeated questions: after two answers it asks again once."""
+def said_once(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The messages without all but the last of the form's repeated questions (after two answers it asks again once), and without an answer that two
+    questions share."""
     last = {m["response"]: i for i, m in enumerate(messages) if str(m["response"]).startswith(FORM_QUESTION)}
-    return [m for i, m in enumerate(messages) if last.get(m["response"], i) == i]
+    once = [m for i, m in enumerate(messages) if last.get(m["response"], i) == i]
+    return [m for i, m in enumerate(once) if m["kind"] != "answer" or not any(m["text"].endswith(said["text"]) for said in once[:i])]
 
 
 def further_questions(messages: list[dict[str, Any]]) -> list[str]:

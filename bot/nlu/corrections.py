@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.nlu.clauses import asked_part
 from bot.nlu.understanding import MOST_QUESTIONS, Ranking, is_answered
-from bot.scope import ANY, GENERAL, LIVER, About, about, diseases
+from bot.scope import ANY, GENERAL, LIVER, About, about, article_of, diseases
 from bot.silence import SUCCESS_RATE, unsaid
 
 UNANSWERED, NOT_UNDERSTOOD, EFFICACY, CONDITIONS, LIMITS = "ask_unanswered", "nlu_fallback", "ask_efficacy", "ask_conditions", "ask_limits"
+FOLLOW_UP = "follow_up"
 NOT_SAID = (UNANSWERED, "out_of_scope")
 # With a disease named, these have one text: the disease's (bot.answers.SAID_BY_CONDITION). Their chances add up.
 OF_THE_DISEASE = frozenset({EFFICACY, "ask_advantages", "ask_mechanism", "ask_disease", CONDITIONS, "ask_liver_diseases"})
 BEYOND = 0.35  # so likely that no article says it: it is not answered,
 UNSURE = 0.7  # where what was understood is less likely than this (it may have been corrected before)
 UNHEARD = 0.7  # confidence below which a disease that no article names takes a question over
-VAGUE = 0.6  # confidence below which « no article says it », with no subject named, gives way to what they say of the disease that is
+VAGUE = 0.4  # confidence below which « no article says it », with no subject named, gives way to what they say of the disease that is
 NOT_OF_CONTENT = ("ask_bot", "ask_status")
 WITH_A_RATE = ("cirrhose", ANY)  # what is named in the liver's article beside its only share of patients who got better
 
@@ -29,7 +31,7 @@ class Heard:
     Attributes:
         text: its words.
         ranking: intents and confidences, best first.
-        also: intents of further questions in it.
+        also: intents of further questions in it, one of another disease with its values as Rasa reads them behind a slash.
         parts: its clauses that are questions of their own, each with its intent, where there are several questions.
         named: what it is about.
         unsaid: what it asks that no article answers, by its French name.
@@ -60,7 +62,7 @@ class Heard:
     @property
     def is_of_content(self) -> bool:
         """Whether it may ask something of the articles: a request, a personal question or an answer to the form stays what it is."""
-        return (self.intent.startswith("ask_") and self.intent not in NOT_OF_CONTENT) or self.intent in ("follow_up", "out_of_scope", NOT_UNDERSTOOD)
+        return (self.intent.startswith("ask_") and self.intent not in NOT_OF_CONTENT) or self.intent in (FOLLOW_UP, "out_of_scope", NOT_UNDERSTOOD)
 
     def led_by(self, intent: str, confidence: float = 1.0) -> Heard:
         """The same, taken for something else."""
@@ -70,7 +72,7 @@ class Heard:
 def corrected(heard: Heard) -> Heard:
     """One message after all corrections."""
     heard = _of_another_disease(replace(heard, named=_named(heard.text)))
-    return _of_its_article(_question_by_question(heard) or _as_one_question(heard))
+    return _disease_by_disease(_of_its_article(_question_by_question(heard) or _as_one_question(heard)))
 
 
 def _as_one_question(heard: Heard) -> Heard:
@@ -89,7 +91,7 @@ def _named(text: str) -> About:
     if question.condition not in (None, ANY) or (question.condition == ANY and question.scope is None):
         return replace(question, figure=question.figure or whole.figure)
     several = question.scope is None and len(diseases(text)) > 1
-    return About(whole.scope if whole.scope == LIVER else GENERAL, ANY, whole.figure, whole.asks_success_rate) if several else whole
+    return About(whole.scope if whole.scope == LIVER else GENERAL, ANY, whole.figure, whole.asks_success_rate) if several else replace(whole, beside=())
 
 
 def _of_another_disease(heard: Heard) -> Heard:
@@ -174,3 +176,13 @@ def _limits_of_a_disease(heard: Heard) -> Heard:
 def _of_its_article(heard: Heard) -> Heard:
     """Further questions about the liver stand only where the message is about it."""
     return replace(heard, also=[name for name in heard.also if heard.named.scope == LIVER or not name.startswith("ask_liver_")])
+
+
+def _disease_by_disease(heard: Heard) -> Heard:
+    """What is asked of several diseases at once is answered for each, by its own text."""
+    if heard.unsaid or heard.intent not in (*OF_THE_DISEASE, FOLLOW_UP) or not heard.named.beside:
+        return heard
+    asked = FOLLOW_UP if heard.intent == FOLLOW_UP else CONDITIONS
+    further = [name for name in heard.also if name not in OF_THE_DISEASE]  # which have the same text
+    each = [asked + json.dumps({"scope": article_of(name), "condition": name}) for name in heard.named.beside]
+    return replace(heard, also=[*each, *further][: MOST_QUESTIONS - 1])

@@ -47,7 +47,7 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):
             "learning_rate": 3e-3,
             "encoder_weight": 4.0,
             "sure": 0.95,
-            "random_state": 1,
+            "random_state": 2,
             **asdict(Thresholds()),
         }
 

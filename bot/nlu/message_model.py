@@ -25,6 +25,7 @@ from sklearn.neural_network import MLPClassifier
 from bot.guard.normalise import fold
 from bot.nlu.ngrams import Ngrams, Row
 from bot.sound import sounds
+from bot.written_out import written_out
 
 ALARM, ADVICE = "red_flag", "personal_advice"
 BY_SPELLING, BY_MEANING = "by_spelling", "by_meaning"  # the nets, by the names of their files
@@ -54,12 +55,12 @@ class Reading:
     Attributes:
         intents: chance of each intent if nobody is in danger; they add up to 1.
         alarm: chance that somebody is.
-        variants: the likeliest variant of each intent that has some.
+        variants: for each intent that has some, the chances of its variants, which add up to its own (to ``alarm`` for an alarm).
     """
 
     intents: dict[str, float]
     alarm: float
-    variants: dict[str, str]
+    variants: dict[str, dict[str, float]]
 
     @property
     def advice(self) -> float:
@@ -159,8 +160,8 @@ class MessageModel:
 
 
 def _encoded(encoder: Any, texts: Sequence[str]) -> np.ndarray:
-    """Texts x dimensions of the sentence encoder."""
-    rows: np.ndarray = np.atleast_2d(encoder.encode(list(texts)))
+    """Texts x dimensions of the sentence encoder, which reads them as a dictionary would write them."""
+    rows: np.ndarray = np.atleast_2d(encoder.encode([written_out(text) for text in texts]))
     return rows.astype(np.float32)
 
 
@@ -211,11 +212,11 @@ def _chances(net: MLPClassifier, rows: Sequence[Row], meant: np.ndarray | None =
 
 def _reading(labels: Sequence[tuple[str, str]], chances: Sequence[float]) -> Reading:
     intents: dict[str, float] = {}
-    likeliest: dict[str, tuple[float, str]] = {}
+    variants: dict[str, dict[str, float]] = {}
+    rest = sum(chance for (intent, _), chance in zip(labels, chances) if intent != ALARM) or 1.0
     for (intent, variant), chance in zip(labels, chances):
-        intents[intent] = intents.get(intent, 0.0) + chance
+        of_all = chance if intent == ALARM else chance / rest
+        intents[intent] = intents.get(intent, 0.0) + of_all
         if variant:
-            likeliest[intent] = max(likeliest.get(intent, (0.0, "")), (chance, variant))
-    alarm = intents.pop(ALARM, 0.0)
-    rest = sum(intents.values()) or 1.0
-    return Reading({i: c / rest for i, c in intents.items()}, alarm, {i: variant for i, (_, variant) in likeliest.items()})
+            variants.setdefault(intent, {})[variant] = of_all
+    return Reading(intents, intents.pop(ALARM, 0.0), variants)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from bot.nlu.clauses import SHORT, clauses, sentences
+from bot.guard.normalise import fold
+from bot.nlu.clauses import asked_part, clauses, sentences
 from bot.nlu.message_model import ADVICE, ALARM, Reading
 
 RANKING_LENGTH = 10
@@ -25,7 +26,16 @@ OWN = 0.4  # confidence from which a part of a message is a question of its own
 DOUBTFUL = 0.7  # confidence below which a message is also taken for the next likeliest question
 NEAR = 0.15  # that one's least confidence
 PLAIN = 0.9  # confidence from which any other intent is as clear as that
-DARK = frozenset({"personal_advice", "out_of_scope", "insult"})  # what a cry for help looks like to who has never heard one
+RUDE = "insult"
+RUDE_FROM = 0.5  # chance below which nobody is told to be courteous: « type 2 », « en gros » only share words with insults
+MINOR = "minor"  # the variant of a personal question that a minor asks, and what they tell of themselves
+_YOUNG = re.compile(
+    r"(?<!depuis )(?<!y a )(?<!fait )\b(?:[89]|1[0-8]|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize)\b"
+    r"|\b(?:mineure?s?|majeure?s?|ados?|adolescente?s?|colleg\w*|lyce\w*|ecole|primaire|prof\w*|classe|brevet|bac|seconde|terminale"
+    r"|(?:nee?|naissance) .{0,12}20[012]\d|eleve|[3-6]e(?:me)?|c[em][12]|cp|secondaire [1-5]"
+    r"|sixieme|cinquieme|quatrieme|troisieme|parents|maman|papa|mere|pere|tuteur|tutrice)\b"
+)
+DARK = frozenset({"personal_advice", "out_of_scope", RUDE})  # what a cry for help looks like to who has never heard one
 
 Ranking = list[tuple[str, float]]  # intents and their confidences, best first
 
@@ -102,16 +112,17 @@ def understand(text: str, model: Reader, least: Thresholds, before: str = "", *,
     if not any(c.isalnum() for c in text):
         return Understood()
     asked, told = clauses(text), sentences(text)[:MOST_SENTENCES]
-    texts = list(dict.fromkeys([text, *asked, *told]))
-    readings = dict(zip(texts, model.read(texts, by_both=is_suspect)))
+    question = asked_part(text)
+    texts = list(dict.fromkeys([text, question, *asked, *told]))
+    readings = {piece: _as_told(reading, text) for piece, reading in zip(texts, model.read(texts, by_both=is_suspect))}
     said = [readings[piece] for piece in (text, *told)]
     if not is_suspect and _sounds_grave(said, least):
         return understand(text, model, least, before, is_suspect=True)
-    whole = readings[text] if len(text) <= SHORT or not asked else _averaged(readings[text], readings[asked[-1]])  # a story and the question at its end
+    whole = _averaged(readings[text], readings[question]) if question != text else readings[text]  # a story and the question at its end
     ranked = [rank(readings[clause]) for clause in asked]
     ranking, also = choose(rank(whole), ranked)
     parts = own_questions(asked, ranked) if ranking[0][0].startswith("ask_") else []
-    if before and ranking[0][1] < CLEAR and not also:
+    if before and not also and ranking[0][1] < (CLEAR if is_answered(ranking[0][0]) else PLAIN):
         (together,) = model.read([f"{spoken(before)} {text}"], by_both=is_suspect)
         if readings[text].intents.get(rank(together)[0][0], 0.0) >= POSSIBLE:  # else only the question before speaks
             ranking = rank(_averaged(readings[text], together))
@@ -121,7 +132,11 @@ def understand(text: str, model: Reader, least: Thresholds, before: str = "", *,
     elif advice := _advice(said, ranking, least):
         ranking, also, parts = _believing(ADVICE, advice, ranking), _practical(ranked), []
     return Understood(
-        ranking, also, parts, _variant(ranking[0][0], said), _calm(said, [readings[clause] for clause in asked], ranking, least) if is_suspect else frozenset()
+        ranking,
+        also,
+        parts,
+        _variant(ranking[0][0], said, least),
+        _calm(said, [readings[clause] for clause in asked], ranking, least) if is_suspect else frozenset(),
     )
 
 
@@ -132,8 +147,8 @@ def _sounds_grave(readings: list[Reading], least: Thresholds) -> bool:
 
 
 def rank(reading: Reading) -> Ranking:
-    """Intents by chance, best first."""
-    return sorted(reading.intents.items(), key=lambda r: -r[1])[:RANKING_LENGTH]
+    """Intents by chance, best first; an insult only where it is likely."""
+    return sorted(((i, c) for i, c in reading.intents.items() if i != RUDE or c >= RUDE_FROM), key=lambda r: -r[1])[:RANKING_LENGTH]
 
 
 def _averaged(one: Reading, other: Reading) -> Reading:
@@ -172,7 +187,8 @@ def choose(whole: Ranking, parts: list[Ranking]) -> tuple[Ranking, list[str]]:
     """
     if not parts or not (whole[0][0].startswith("ask_") or whole[0][0] in POLITE):
         return whole, []
-    clear = [r for r in parts if r[0][1] >= OWN and is_answered(r[0][0])]
+    is_silent = not is_answered(whole[0][0]) and whole[0][1] >= PLAIN  # « la dose, exprimée en …, généralement administrée ? »: its pieces sound like others
+    clear = [r for r in parts if r[0][1] >= (PLAIN if is_silent else OWN) and is_answered(r[0][0])]
     asked = list(dict.fromkeys(r[0][0] for r in clear))
     if len(asked) >= 2:
         return next(r for r in clear if r[0][0] == asked[0]), asked[1:MOST_QUESTIONS]
@@ -238,7 +254,21 @@ def _calm(readings: list[Reading], asked: list[Reading], ranking: Ranking, least
     return frozenset(name for name, is_calm in ((ALARM, no_alarm), (ADVICE, no_advice)) if is_calm)
 
 
-def _variant(intent: str, readings: list[Reading]) -> str | None:
-    """The variant told by the part of the message that says most of the intent."""
-    telling = max(readings, key=lambda r: r.alarm if intent == ALARM else r.intents.get(intent, 0.0))
-    return telling.variants.get(intent)
+def _variant(intent: str, readings: list[Reading], least: Thresholds) -> str | None:
+    """Which text answers: as the whole message has it where that is clearly a personal question, else as the part that says most of the intent."""
+    whole = readings[0]
+    if intent == ADVICE and whole.advice >= least.advice:
+        telling = whole
+    else:
+        telling = max(readings, key=lambda r: r.alarm if intent == ALARM else r.intents.get(intent, 0.0))
+    variants = telling.variants.get(intent, {})
+    return max(variants, key=lambda variant: variants[variant], default=None)
+
+
+def _as_told(reading: Reading, text: str) -> Reading:
+    """What was learned of a piece of a message. Who tells of years (« g 58 ans »), but of nothing young, is no minor."""
+    variants = reading.variants.get(ADVICE, {})
+    if MINOR not in variants or _YOUNG.search(fold(text)):
+        return reading
+    older = {variant: chance for variant, chance in variants.items() if variant != MINOR}
+    return replace(reading, intents={**reading.intents, ADVICE: sum(older.values())}, variants={**reading.variants, ADVICE: older})

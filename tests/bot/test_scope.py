@@ -25,6 +25,11 @@ from bot.silence import unsaid
         ("une fois par an", None, None),
         ("mon arthrose, et mon foie ?", "liver", "any"),
         ("sclérose latérale amyotrophique", "general", "any"),
+        ("pas une cirrhose, une stéatose !", "liver", "steatose"),
+        ("je n'ai pas de cirrhose, mais c'est quoi", "liver", "cirrhose"),
+        ("mon foie est plein de graisse", "liver", "steatose"),
+        ("insuf hepatiq", "liver", "insuffisance_hepatique"),
+        ("et les transaminases ?", "liver", "any"),
     ],
 )
 def test_a_message_names_its_disease_whatever_the_spelling(text: str, scope: str | None, condition: str | None) -> None:
@@ -35,6 +40,7 @@ def test_a_figure_of_the_articles_is_recognised() -> None:
     assert about("60 % de réussite sur la cirrhose, c'est vrai ?").figure == "sixty"
     assert about("combien de gens ont la stéatose dans le monde").figure == "thirty_two"
     assert about("j'ai 60 ans").figure is None
+    assert about("cirose : sa va mieu pour combien de pourssent").figure == "sixty"
 
 
 @pytest.mark.parametrize(
@@ -70,6 +76,15 @@ def test_a_message_is_cut_where_a_second_question_begins(text: str, parts: list[
 def test_a_long_story_is_read_by_its_question() -> None:
     story = "Je travaille en usine depuis vingt ans. " * 8 + "Combien de jours faut-il pour récupérer ? Merci d'avance."
     assert clauses(story) == ["Combien de jours faut-il pour récupérer ?"]
+
+
+def test_a_letter_asks_before_its_closing() -> None:
+    told = "Madame, ma mère, qui vit à Namur et ne se déplace plus guère depuis sa chute de l'hiver dernier, m'a chargée de vous écrire. "
+    asked = "Je désirerais savoir quels documents médicaux doivent vous parvenir au préalable."
+    closing = " Dans l'attente de vous lire, je vous prie d'agréer l'expression de mes salutations distinguées."
+    assert clauses(told + asked + closing) == [asked]
+    courteous = "Je vous remercie de bien vouloir m'indiquer le coût de l'ensemble."
+    assert clauses(told + told + courteous) == [courteous]
 
 
 @pytest.mark.parametrize(

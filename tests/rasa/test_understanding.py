@@ -28,15 +28,20 @@ AROUND = Surroundings(["Mon père est couvreur. Il va bien"], ["merci"], ["non, 
 class Learned:
     """A reader that was told what to hear in each text, and remembers what was read by both nets."""
 
-    def __init__(self, heard: Mapping[str, Mapping[str, float]], alarms: Mapping[str, float] | None = None) -> None:
-        self._heard, self._alarms = heard, alarms or {}
+    def __init__(
+        self, heard: Mapping[str, Mapping[str, float]], alarms: Mapping[str, float] | None = None, advice: Mapping[str, dict[str, float]] | None = None
+    ) -> None:
+        self._heard, self._alarms, self._advice = heard, alarms or {}, advice or {}
         self.texts: list[str] = []
         self.by_both: list[str] = []
 
     def read(self, texts: list[str], *, by_both: bool = False) -> list[Reading]:
         self.texts += texts
         self.by_both += texts if by_both else []
-        return [Reading(dict(self._heard.get(t, {"ask_cost": 0.2, "ask_pain": 0.2})), self._alarms.get(t, 0.0), {}) for t in texts]
+        return [
+            Reading(dict(self._heard.get(t, {"ask_cost": 0.2, "ask_pain": 0.2})), self._alarms.get(t, 0.0), {"personal_advice": self._advice.get(t, {})})
+            for t in texts
+        ]
 
 
 def test_the_question_at_the_end_of_a_story_counts_as_much_as_the_story() -> None:
@@ -44,6 +49,42 @@ def test_the_question_at_the_end_of_a_story_counts_as_much_as_the_story() -> Non
     story = "Mon mari a travaillé quarante ans sur les toits. " * 5 + question
     model = Learned({story: {"personal_advice": 0.27, "ask_cost": 0.1}, question: {"ask_cost": 0.45, "personal_advice": 0.05}})
     assert understand(story, model, Thresholds()).ranking[0][0] == "ask_cost"
+
+
+def test_nobody_is_taken_for_a_minor_by_the_years_that_their_pain_has_lasted() -> None:
+    long_ill, young = "j'ai mal au genou depuis 3 ans, on m'a dit prothèse", "j'ai 15 ans et mal au genou, je peux venir ?"
+    model = Learned({t: {"personal_advice": 0.6} for t in (long_ill, young)}, advice={t: {"minor": 0.35, "diagnosis": 0.25} for t in (long_ill, young)})
+    assert [understand(t, model, Thresholds()).variant for t in (long_ill, young)] == ["diagnosis", "minor"]
+
+
+def test_the_years_of_who_is_grown_up_make_no_personal_question() -> None:
+    model = Learned({"bonjour g 58 ans": {"personal_advice": 0.4, "inform": 0.5}}, advice={"bonjour g 58 ans": {"minor": 0.38, "results": 0.02}})
+    assert understand("bonjour g 58 ans", model, Thresholds()).ranking[0][0] == "inform"
+
+
+def test_a_personal_question_is_answered_as_the_whole_message_has_it_rather_than_one_sentence_of_the_story() -> None:
+    told = "Mon mari ne mange plus rien et ne se lève plus."
+    story = f"{told} Cela peut-il encore quelque chose pour lui ?"
+    model = Learned({story: {"personal_advice": 0.5}, told: {"personal_advice": 0.8}}, advice={story: {"relative": 0.5}, told: {"diagnosis": 0.8}})
+    assert understand(story, model, Thresholds()).variant == "relative"
+
+
+def test_words_that_insults_also_use_are_no_insult() -> None:
+    model = Learned({"type 2": {"insult": 0.4, "ask_unanswered": 0.3}, "sale type": {"insult": 0.9}})
+    assert [understand(t, model, Thresholds()).ranking[0][0] for t in ("type 2", "sale type")] == ["ask_unanswered", "insult"]
+
+
+def test_a_word_or_two_that_no_article_answers_by_themselves_are_read_behind_the_question_before() -> None:
+    before = "d'où viennent les cellules ?"
+    model = Learned({"et la moelle": {"ask_unanswered": 0.65, "ask_cell_sources": 0.2}, f"{before} et la moelle": {"ask_cell_sources": 0.9}})
+    assert understand("et la moelle", model, Thresholds(), before).ranking[0][0] == "ask_cell_sources"
+
+
+def test_the_pieces_of_a_question_that_plainly_no_article_answers_are_no_questions_of_their_own() -> None:
+    asked = "Quelle dose, comptée en cellules par kilo, en général administrée ?"
+    pieces = {"Quelle dose": {"ask_cost": 0.5}, "en général administrée ?": {"ask_routes": 0.6}}
+    model = Learned({asked: {"ask_unanswered": 0.95}, "comptée en cellules par kilo": {"ask_unanswered": 0.9}, **pieces})
+    assert understand(asked, model, Thresholds()).ranking[0][0] == "ask_unanswered"
 
 
 def test_a_question_of_few_words_after_a_story_is_read_with_the_sentence_it_points_at() -> None:
@@ -257,6 +298,15 @@ def test_with_written_in_three_letters_is_no_stroke() -> None:
 
 def test_a_disease_written_as_it_is_heard_is_known() -> None:
     assert heard("insufisence kardiak : y a til un intéré", ask_conditions=0.5).named.condition == "insuffisance_cardiaque"
+
+
+def test_what_is_asked_of_two_diseases_is_answered_for_each() -> None:
+    other = 'ask_conditions{"scope": "general", "condition": "sep"}'
+    asked = heard("vous soignez parkinson et la sep ?", ask_conditions=0.9)
+    assert (asked.named.condition, list(asked.also)) == ("parkinson", [other])
+    assert heard("et pour parkinson et la SEP ?", follow_up=0.9).also == [other.replace("ask_conditions", "follow_up")]
+    assert list(heard("La sclérose en plaques, une maladie neurologique ?", ask_disease=0.9).also) == [], "a family of diseases is no further one"
+    assert list(heard("combien ça coûte pour parkinson et la sep", ask_cost=0.9).also) == []
 
 
 def test_of_two_questions_the_silent_one_does_not_hide_the_other() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import yaml
 from rasa.shared.nlu.constants import ENTITIES, INTENT, TEXT
 from rasa.shared.nlu.training_data.message import Message
 
-from bot.answers import Content
+from bot import answers
 from bot.nlg import FALLBACK, FOLLOW_UP
 from bot.nlu.content_reader import ContentReader
 from bot.nlu.intent_classifier import ALSO_ASKED, PARTS
@@ -40,7 +41,7 @@ class Replier:
     """Answers first messages."""
 
     def __init__(self) -> None:
-        self._content = Content()
+        self._content = answers.Content()
         self._reader = ContentReader()
         self._responses = _rules()
 
@@ -61,17 +62,28 @@ class Replier:
             ranking: as for ``reply``.
             further: ``also`` and ``parts`` of ``bot.nlu.understanding.Understood``; empty where only one question is ever heard.
         """
-        intent, slots, figure, also = self._read(text, ranking, further)
-        return [self._reply(name, slots, figure) for name in dict.fromkeys([intent, *also])]
+        intent, named, also = self._read(text, ranking, further)
+        return [self._reply(asked, named) for asked in dict.fromkeys([intent, *also])]
 
-    def _reply(self, intent: str, slots: dict[str, str], figure: str | None) -> Reply:
+    def _reply(self, asked: str, named: Mapping[str, str]) -> Reply:
+        message = self.said(asked, named)
+        return {"text": message.text, "kind": message.kind, "response": str(message.response), "intent": asked.partition("{")[0]}
+
+    def said(self, asked: str, named: Mapping[str, str]) -> answers.Message:
+        """What answers one question.
+
+        Args:
+            asked: an intent, or one with its own values behind it (``ask_conditions{"condition": "sep", …}``).
+            named: the entities of the message.
+        """
+        intent, brace, values = asked.partition("{")
+        slots = {**named, **(json.loads(brace + values) if brace else {})}
         name = self._responses.get(intent, FALLBACK)
         if name == FOLLOW_UP and slots.get("condition"):  # there is no answer yet to say again
             name = "utter_conditions"
-        message = self._content.message(self._content.resolve(name, slots, figure), {"unsaid": "ce point", **slots})
-        return {"text": message.text, "kind": message.kind, "response": str(message.response), "intent": intent}
+        return self._content.message(self._content.resolve(name, slots, slots), {"unsaid": "ce point", **slots})
 
-    def _read(self, text: str, ranking: Ranking, further: dict[str, Any]) -> tuple[str, dict[str, str], str | None, list[str]]:
+    def _read(self, text: str, ranking: Ranking, further: dict[str, Any]) -> tuple[str, dict[str, str], list[str]]:
         first, variant = (ranking[0][0] if ranking else NOT_UNDERSTOOD).partition("/")[::2]
         named = [{"name": first, "confidence": ranking[0][1] if ranking else 1.0}]
         named += [{"name": name, "confidence": confidence} for name, confidence in ranking[1:]]
@@ -85,8 +97,7 @@ class Replier:
             message.set(PARTS, further["parts"])
         self._reader.process([message])
         entities = {e["entity"]: e["value"] for e in message.get(ENTITIES, [])}
-        figure = entities.pop("figure", None)
-        return message.get(INTENT)["name"], entities, figure, message.get(ALSO_ASKED) or []
+        return message.get(INTENT)["name"], entities, message.get(ALSO_ASKED) or []
 
 
 def _rules() -> dict[str, str]:
