@@ -10,6 +10,7 @@ _SENTENCES = re.compile(r"(?<=[?!.…])\s+|\n+")
 _JOINTS = re.compile(r",\s*|\s+et\s+(?:puis\s+|aussi\s+)?|\s+puis\s+|\s*;\s*", re.IGNORECASE)
 _AND = re.compile(r",?\s+et\s+", re.IGNORECASE)  # the only joint of a story's question: its commas go with how it is told
 _LONG_ENOUGH = 2  # words
+_SIGNATURE = 3  # words of a name, or pieces that its initials cut it into
 _POINTING = 6  # words up to which a question may only point at what was said before it
 # What a letter ends with, after what it asks.
 _CLOSES = re.compile(
@@ -27,7 +28,7 @@ def sentences(text: str) -> list[str]:
 
 
 def clauses(text: str) -> list[str]:
-    """The parts of a message that may be questions of their own, in order; empty where it is one clause.
+    """The parts of a message that may be questions of their own, in order; empty where it is one clause. A word that opens it (« non, je parle du prix ») is none.
 
     In a long message only its questions count, and where it has none its last sentence before a letter's closing; a short question
     (« qu'en pensez-vous ? ») with the sentence that it asks about.
@@ -37,14 +38,19 @@ def clauses(text: str) -> list[str]:
     """
     sentences = [s.strip() for s in _SENTENCES.split(text) if s and s.strip()]
     if len(text) > SHORT:
-        told = [i for i, s in enumerate(sentences) if not _CLOSES.search(s)] or [0]
+        told = [i for i, s in enumerate(sentences) if not _CLOSES.search(s) and not _is_signed(sentences[:i], s)] or [0]
         asked_at = [i for i, s in enumerate(sentences) if s.endswith("?")][-3:] or told[-1:]
         asked = [" ".join(sentences[i - (i > 0 and len(sentences[i].split()) <= _POINTING) : i + 1]) for i in asked_at]
         return [p for s in asked for p in (_cut(s, _AND) if len(s) <= SHORT else [s])]
     asked = [s for s in sentences if s.endswith("?")]
     parts = [p.strip() for s in (asked or sentences) for p in _cut(s, _JOINTS)]
     parts = [p for p in parts if len(re.findall(r"\w+", p)) >= _LONG_ENOUGH]
-    return parts if len(parts) > 1 or len(sentences) > 1 else []
+    return parts if len(parts) > 1 or len(sentences) > 1 or parts != [text.strip()] else []
+
+
+def _is_signed(before: list[str], sentence: str) -> bool:
+    """Whether a sentence is what stands below a letter's closing: a name, cut at its initials."""
+    return len(sentence.split()) <= _SIGNATURE and any(_CLOSES.search(s) for s in before[-_SIGNATURE:])
 
 
 def asked_part(text: str) -> str:

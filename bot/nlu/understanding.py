@@ -15,8 +15,10 @@ MOST_QUESTIONS = 3
 MOST_SENTENCES = 12  # of a long message that are read one by one for an alarm
 SIGNS = {"👍": "ok", "👌": "ok", "✅": "oui", "👎": "non", "❌": "non", "🙏": "merci", "❤": "merci"}
 # Intents that an article answers; the others (who are you, my request, what no article says) are never a second question.
-POLITE = frozenset({"greet", "thank", "goodbye", "affirm", "inform"})  # « merci, et c'est où ? » is a question
+POLITE = frozenset({"greet", "thank", "goodbye", "affirm", "deny", "inform"})  # « merci, et c'est où ? » is a question
 NOT_ANSWERED = frozenset({"ask_bot", "ask_privacy", "ask_status", "ask_unanswered"})
+# What is said of the answer that was read: « je comprends rien à vos mots » does not ask the same again.
+OF_THE_ANSWER = frozenset({"say_more", "not_my_question"})
 # Practical questions: answered beside a personal one that is declined, for nobody takes the answer for one about the person.
 PRACTICAL = frozenset({"ask_cost", "ask_price_factors", "ask_clinic", "ask_consultation", "ask_steps"})
 FEW = 3  # words; what they say of danger is in the lexicon of bot/guard, what they look like is often a name
@@ -123,8 +125,10 @@ def understand(text: str, model: Reader, least: Thresholds, before: str = "", *,
     ranking, also = choose(rank(whole), ranked)
     parts = own_questions(asked, ranked) if ranking[0][0].startswith("ask_") else []
     if before and not also and ranking[0][1] < (CLEAR if is_answered(ranking[0][0]) else PLAIN):
-        (together,) = model.read([f"{spoken(before)} {text}"], by_both=is_suspect)
-        if readings[text].intents.get(rank(together)[0][0], 0.0) >= POSSIBLE:  # else only the question before speaks
+        together, alone = model.read([f"{spoken(before)} {text}", spoken(before)], by_both=is_suspect)
+        heard = rank(together)[0][0]
+        nothing_new = ranking[0][0] in OF_THE_ANSWER and heard == rank(alone)[0][0]
+        if not nothing_new and readings[text].intents.get(heard, 0.0) >= POSSIBLE:  # else only the question before speaks
             ranking = rank(_averaged(readings[text], together))
     also = also or _meant_too(ranking)
     if alarm := _alarm(said, ranking, least, is_short=len(text.split()) <= FEW):
