@@ -28,7 +28,7 @@ def sentences(text: str) -> list[str]:
 
 
 def clauses(text: str) -> list[str]:
-    """The parts of a message that may be questions of their own, in order; empty where it is one clause. A word that opens it (« non, je parle du prix ») is none.
+    """The parts of a message that may be questions of their own, in order; empty where it is one clause and no word opens it (« non, je parle du prix »).
 
     In a long message only its questions count, and where it has none its last sentence before a letter's closing; a short question
     (« qu'en pensez-vous ? ») with the sentence that it asks about.
