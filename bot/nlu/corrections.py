@@ -19,7 +19,7 @@ OF_THE_DISEASE = frozenset({EFFICACY, "ask_advantages", "ask_mechanism", "ask_di
 BEYOND = 0.35  # so likely that no article says it: it is not answered,
 UNSURE = 0.7  # where what was understood is less likely than this (it may have been corrected before)
 UNHEARD = 0.7  # confidence below which a disease that no article names takes a question over
-VAGUE = 0.4  # confidence below which « no article says it », with no subject named, gives way to what they say of the disease that is
+VAGUE = 0.4  # confidence below which what is asked, with no subject named, gives way to what the articles say of the disease that is
 NOT_OF_CONTENT = ("ask_bot", "ask_status")
 WITH_A_RATE = ("cirrhose", ANY)  # what is named in the liver's article beside its only share of patients who got better
 
@@ -76,7 +76,7 @@ def corrected(heard: Heard) -> Heard:
 
 
 def _as_one_question(heard: Heard) -> Heard:
-    for correction in (_success_rate, _silence, _the_disease_itself, _beyond, _limits_of_a_disease):
+    for correction in (_success_rate, _silence, _the_disease_itself, _beyond, _the_disease_first, _limits_of_a_disease):
         heard = correction(heard)
     return heard
 
@@ -163,6 +163,14 @@ def _beyond(heard: Heard) -> Heard:
         return heard
     chance = sum(chance for name, chance in heard.ranking if name in NOT_SAID)
     return heard.led_by(UNANSWERED, chance) if chance >= BEYOND else heard
+
+
+def _the_disease_first(heard: Heard) -> Heard:
+    """Where little more was understood of a question than the disease it names, that disease's text comes before what may be meant."""
+    unclear = is_answered(heard.intent) and heard.intent not in OF_THE_DISEASE and heard.confidence < VAGUE
+    if heard.unsaid or not unclear or about(asked_part(heard.text)).condition in (None, ANY):
+        return heard
+    return replace(heard.led_by(CONDITIONS), also=[heard.intent, *heard.also][: MOST_QUESTIONS - 1])
 
 
 def _limits_of_a_disease(heard: Heard) -> Heard:

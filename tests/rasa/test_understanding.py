@@ -244,6 +244,14 @@ def test_a_disease_that_no_article_names_is_not_lost_to_a_question_that_is_hardl
     assert heard(asked, ask_side_effects=0.9).unsaid is None
 
 
+def test_the_disease_that_a_question_names_comes_before_what_it_may_have_meant() -> None:
+    asked = "comment récupère-t-on d'un AVC avec ces cellules"
+    unclear = heard(asked, ask_cell_sources=0.3, ask_routes=0.2)
+    assert (unclear.intent, list(unclear.also)) == ("ask_conditions", ["ask_cell_sources"])
+    assert heard(asked, ask_cell_sources=0.6).intent == "ask_cell_sources"
+    assert heard(asked, ask_cell_sources=0.3, ask_unanswered=0.2, out_of_scope=0.2).intent == "ask_unanswered"
+
+
 def test_a_question_about_the_lungs_is_never_answered_with_what_is_said_of_the_liver() -> None:
     asked = "La BPCO, est-ce que ça peut revenir en arrière ?"
     assert not content_read(asked, ask_liver_irreversible=0.8, ask_efficacy=0.15).startswith("ask_liver")
